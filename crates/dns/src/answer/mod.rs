@@ -133,6 +133,7 @@ fn fill(
         directory,
         query,
         origin: found.origin,
+        front: found.front,
     };
     response.metadata.authoritative = true;
     let mut records = filling.records(found.found);

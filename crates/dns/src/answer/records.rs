@@ -19,6 +19,8 @@ pub(super) struct Filling<'d> {
     pub(super) query: &'d Query,
     /// The number of labels of the zone's origin.
     pub(super) origin: usize,
+    /// The balancers, if it is the name of a route.
+    pub(super) front: &'d [Ipv6Addr],
 }
 
 impl Filling<'_> {
@@ -94,6 +96,9 @@ impl Filling<'_> {
     }
 
     fn of_service(&self, service: &ServiceNode) -> Vec<Record> {
+        if self.wants(RecordType::AAAA) && !self.front.is_empty() {
+            return self.addresses(self.front.iter().copied());
+        }
         if self.wants(RecordType::AAAA) {
             return self.addresses(service.hosts.iter().map(|host| host.address));
         }

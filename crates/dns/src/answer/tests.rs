@@ -1,10 +1,12 @@
 //! Answers to queries, also hostile ones.
 
 use hickory_proto::rr::{Name, RData, Record};
+use orchestrator_model::Route;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{address, directory};
+use crate::Book;
+use crate::testing::{address, directory, endpoints, origins};
 
 fn query(text: &str, kind: RecordType) -> Message {
     let mut message = Message::new(7, MessageType::Query, OpCode::Query);
@@ -48,6 +50,41 @@ fn a_service_is_found_by_address_and_by_port() {
         targets.iter().all(|target| all.contains(&(*target).to_owned())),
         "{all:?}"
     );
+}
+
+#[test]
+fn the_name_of_a_route_has_the_addresses_of_the_balancers_and_the_ports_of_the_instances() {
+    let mut endpoints = endpoints(3);
+    let mut balancer = endpoints.services["web"].clone();
+    balancer.members.pop_first();
+    endpoints.services.insert("balancer".to_owned(), balancer);
+    if let Some(web) = endpoints.services.get_mut("web") {
+        web.routes = ["web.service.consul", "shop.home.arpa"].map(route).into();
+    }
+    let mut book = Book::new(origins());
+    book.set_endpoints(&endpoints);
+    let directory = book.directory(1);
+    for name in ["web.service.consul.", "shop.home.arpa."] {
+        let response = ask(&directory, &query(name, RecordType::AAAA), 0);
+        assert_eq!(data(&response.answers), ["fd39::101", "fd39::102"], "{name}");
+        let response = ask(&directory, &query(name, RecordType::A), 0);
+        assert_eq!(response.metadata.response_code, ResponseCode::NoError, "{name}");
+        assert!(response.answers.is_empty(), "{name}");
+    }
+    // Programs that ask for ports come to the instances, and so does the name that is no route's.
+    let response = ask(&directory, &query("_http._tcp.web.service.consul.", RecordType::SRV), 0);
+    assert_eq!(data(&response.additionals), ["fd39::100", "fd39::101", "fd39::102"]);
+    let response = ask(&directory, &query("web.service.home.arpa.", RecordType::AAAA), 0);
+    assert_eq!(data(&response.answers), ["fd39::100", "fd39::101", "fd39::102"]);
+}
+
+fn route(host: &str) -> Route {
+    Route {
+        host: host.to_owned(),
+        path: "/".to_owned(),
+        port: "http".to_owned(),
+        tls: None,
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use orchestrator_model::{ClientId, Endpoints, Id, InstanceId, ServiceEndpoints, Timestamp};
 
 use super::directory::{ClientNode, Holder};
+use super::fronts::Fronts;
 use super::{ClientName, Directory, InstanceName, Label, Origins, ServiceNode};
 
 /// The names of services, instances and clients as they change. A [`Directory`] is taken from it when changes are to be
@@ -105,6 +106,11 @@ impl Book {
             if self.services.get(&name).is_none_or(|known| **known != *service) {
                 self.set_service(name, Some(Arc::new(service.clone())));
             }
+        }
+        let fronts = Fronts::new(endpoints);
+        if fronts != *self.directory.fronts {
+            self.has_changed = true;
+            self.directory.fronts = Arc::new(fronts);
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hickory_proto::rr::Name;
 use orchestrator_model::{InstanceId, Transport};
 
+use super::fronts::Fronts;
 use super::reverse::ReverseName;
 use super::shards::Shards;
 use super::{InstanceName, Label, Origins, ServiceHost, ServiceNode, ServicePort};
@@ -18,6 +19,7 @@ pub struct Directory {
     /// Rises with every change (RFC 1912, section 2.2).
     pub(crate) serial: u32,
     pub(super) services: Arc<HashMap<Label, Arc<ServiceNode>>>,
+    pub(super) fronts: Arc<Fronts>,
     pub(super) instances: Shards<Label, Arc<InstanceName>>,
     pub(super) clients: Shards<Label, Arc<ClientNode>>,
     /// The holders of each address. The first one gives the address its name.
@@ -49,6 +51,8 @@ pub(crate) struct Asked<'d> {
     /// The number of labels of the zone's origin, which are the last ones of the name.
     pub(crate) origin: usize,
     pub(crate) found: Found<'d>,
+    /// The balancers, if it is the name of a route.
+    pub(crate) front: &'d [Ipv6Addr],
 }
 
 /// What a directory has for a name of its zones.
@@ -95,6 +99,7 @@ impl Directory {
             origins: Arc::new(origins),
             serial: 0,
             services: Arc::default(),
+            fronts: Arc::default(),
             instances: Shards::default(),
             clients: Shards::default(),
             holders: Shards::default(),
@@ -123,7 +128,12 @@ impl Directory {
                 false => self.find_in_zone(name, own),
                 true => self.find_service(name, own, own),
             };
-            return Some(Asked { origin, found });
+            let front = self.fronts.find(name);
+            let found = match found {
+                Found::Nothing if !front.is_empty() => Found::Addresses(front),
+                found => found,
+            };
+            return Some(Asked { origin, found, front });
         }
         self.find_address(&ReverseName::read(name)?)
     }
@@ -212,7 +222,11 @@ impl Directory {
             // Resolvers that ask label by label (RFC 9156) are to go on.
             None => Found::Above,
         };
-        Some(Asked { origin, found })
+        Some(Asked {
+            origin,
+            found,
+            front: &[],
+        })
     }
 
     fn name_of(&self, address: Ipv6Addr) -> Found<'_> {

@@ -3,6 +3,7 @@
 mod book;
 mod directory;
 mod facts;
+mod fronts;
 mod label;
 mod origins;
 mod reverse;
