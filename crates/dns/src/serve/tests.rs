@@ -41,6 +41,10 @@ fn place(forward: Vec<SocketAddr>) -> Place {
 
 fn shared(place: &Place) -> Arc<Shared> {
     let (_, names) = watch::channel(Arc::new(directory(100)));
+    shared_of(place, names)
+}
+
+fn shared_of(place: &Place, names: watch::Receiver<Arc<Directory>>) -> Arc<Shared> {
     let metrics = Metrics::default();
     Arc::new(Shared {
         place: place.clone(),
@@ -53,8 +57,11 @@ fn shared(place: &Place) -> Arc<Shared> {
 }
 
 fn run(place: &Place) -> Running {
+    run_with(place, shared(place))
+}
+
+fn run_with(place: &Place, shared: Arc<Shared>) -> Running {
     let (udp, tcp) = (place.udp().unwrap(), place.tcp().unwrap());
-    let shared = shared(place);
     let stop = CancellationToken::new();
     let running = Running {
         udp: udp.local_addr().unwrap(),
@@ -100,6 +107,19 @@ fn counted(metrics: &Metrics, line: &str) -> bool {
         .render()
         .unwrap()
         .contains(&format!("orchestrator_dns_{line}\n"))
+}
+
+#[tokio::test]
+async fn the_first_query_after_a_pause_is_answered_with_the_names_of_its_moment() {
+    let place = place(Vec::new());
+    let (change, names) = watch::channel(Arc::new(directory(1)));
+    let server = run_with(&place, shared_of(&place, names));
+    let asked = query("web.service.home.arpa.", RecordType::AAAA);
+    for instances in [1, 2, 3] {
+        change.send_replace(Arc::new(directory(instances)));
+        let found = ask_udp(server.udp, &asked).await.answers.len();
+        assert_eq!(found, usize::from(instances));
+    }
 }
 
 #[tokio::test]

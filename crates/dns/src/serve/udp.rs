@@ -45,10 +45,12 @@ impl UdpFace {
         let mut inbox = Inbox::new();
         loop {
             let mut work = Work::default();
-            // The same names for the whole batch; nobody waits for whoever changes them.
-            let names = self.shared.names.borrow().clone();
+            // The same names for the whole batch; nobody waits for whoever changes them. They are those of the moment at
+            // which it is read, and not of the one at which the wait for it began.
+            let mut names = None;
             let mut take = |from: SocketAddrV6, query: &[u8]| {
-                work.take(&self.shared, &names, from, query);
+                let names = names.get_or_insert_with(|| self.shared.names.borrow().clone());
+                work.take(&self.shared, names, from, query);
             };
             let received = tokio::select! {
                 () = stop.cancelled() => return,
