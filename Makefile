@@ -9,6 +9,7 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 IMAGE := $(TARGET)/client-image/orchestrator-client.tar
 BALANCER_IMAGE := $(TARGET)/balancer-image/orchestrator-balancer.tar
+APPLICATION_IMAGES := $(TARGET)/application-images/python-web-1.tar $(TARGET)/application-images/python-web-2.tar
 
 # Network namespaces are for root alone. Cargo builds as whoever calls, and runs what it built by this.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env $(if $(CI),--non-interactive))
@@ -19,7 +20,7 @@ RUN_AS_ROOT := $(if $(AS_ROOT),CARGO_TARGET_$(HOST)_RUNNER="$(AS_ROOT)")
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 # Tests of the lab: they need root. Each of these programs is one process, whose tests share an engine, a database
 # server or a site. `.config/nextest.toml` has the same list, and a test compares them.
-LAB_TESTS := system conformance client systemd files dnsmasq
+LAB_TESTS := system conformance client systemd files dnsmasq platform
 LAB_PACKAGES := orchestrator-plugin-docker orchestrator-plugin-exec orchestrator-oci orchestrator-lab
 # Packages whose program `kernel` needs root, and no other.
 KERNEL_PACKAGES := orchestrator-balancer orchestrator-host orchestrator-network orchestrator-quota
@@ -38,6 +39,13 @@ demo: ## watch a client boot and reach a container of its own; ENGINE=oci runs i
 	@$(MAKE) --no-print-directory root image
 	$(CARGO) build --release --package orchestrator --package orchestrator-oci --package orchestrator-lab --bins
 	@$(AS_ROOT) $(TARGET)/release/demo $(TARGET)/release/orchestrator $(IMAGE)
+
+.PHONY: platform
+platform: ## watch a platform in a box: a balancer, names, two applications, a roll under load; ENGINE=oci, KEEP=1 as for demo
+	@tests/lab/deps platform
+	@$(MAKE) --no-print-directory root balancer-image application-images
+	$(CARGO) build --release --package orchestrator --package orchestrator-oci --package orchestrator-lab --bins
+	@$(AS_ROOT) $(TARGET)/release/platform $(TARGET)/release/orchestrator $(BALANCER_IMAGE) $(APPLICATION_IMAGES)
 
 .PHONY: test
 test: ## formatting, lints and all tests: unit, property, and of the whole with real engines and clients
@@ -136,6 +144,17 @@ bench-dns: ## DNS answers against knotd and dnsmasq, and how long a name takes t
 	@$(AS_ROOT) $(TARGET)/release/bench-dns $(TARGET)/release/orchestrator $(if $(QUICK),--quick) $(if $(JSON),--json $(JSON))
 	@$(MAKE) --no-print-directory sweep
 
+.PHONY: bench-services
+bench-services: ## services against the bare engine, a roll under 2,000 requests/s, a thousand services, and bench-dns; ENGINE=docker, QUICK=1, PARTS
+	@tests/lab/deps bench
+	@tests/lab/deps test
+	@$(MAKE) --no-print-directory root balancer-image
+	$(CARGO) build --release --package orchestrator --package orchestrator-oci --package orchestrator-load --bins
+	$(if $(PARTS),,@$(AS_ROOT) $(TARGET)/release/bench-dns $(TARGET)/release/orchestrator $(if $(QUICK),--quick))
+	@$(AS_ROOT) $(TARGET)/release/bench-services $(TARGET)/release/orchestrator $(BALANCER_IMAGE) $(if $(QUICK),--quick) \
+		$(if $(ENGINE),--engine $(ENGINE)) $(if $(PARTS),--parts $(PARTS)) $(if $(JSON),--json $(JSON))
+	@$(MAKE) --no-print-directory sweep
+
 .PHONY: bench-bridges
 bench-bridges: ## wire 3,000 instances on one link: what the last costs against the first
 	@$(MAKE) --no-print-directory root
@@ -157,6 +176,12 @@ balancer-image: ## build the image orchestrator/balancer, HAProxy, as an archive
 	@tests/lab/deps demo
 	@mkdir -p $(dir $(BALANCER_IMAGE))
 	$(AS_ROOT) docker/balancer/build --output $(BALANCER_IMAGE)
+
+.PHONY: application-images
+application-images: ## build the images python-web:1 and python-web:2 of examples/python-web, as archives for docker load
+	@mkdir -p $(dir $(firstword $(APPLICATION_IMAGES)))
+	VERSION=1 examples/python-web/build --output $(word 1,$(APPLICATION_IMAGES))
+	VERSION=2 examples/python-web/build --output $(word 2,$(APPLICATION_IMAGES))
 
 .PHONY: deps
 deps: ## install the Debian packages that the tests need, and say what for

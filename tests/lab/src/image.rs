@@ -2,14 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
 
-use crate::Engine;
 use crate::http::{self, Body};
 use crate::namespace::output;
+use crate::{Engine, Lab};
 
 /// The image of [`Engine::import_test_image`].
 pub const TEST_IMAGE: &str = "orchestrator/test";
@@ -110,6 +111,51 @@ pub fn lay_out_test_image(root: &Path) -> Result<()> {
     fs::write(&script, "#!/bin/sh\necho Content-Type: text/plain\necho\nhostname\n")?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
     Ok(())
+}
+
+/// Packs a root file system as an image in Docker's layout, and returns the archive. `settings` are those of the image:
+/// `Cmd`, `Labels` and so on. Another comment makes it another image.
+///
+/// # Errors
+///
+/// When it cannot be packed.
+pub fn image_archive(lab: &Lab, root: &Path, name: &str, comment: &str, settings: &Value) -> Result<PathBuf> {
+    let place = lab.place("archive")?;
+    let (parts, archive) = (place.join("parts"), place.join("image.tar"));
+    fs::create_dir(&parts)?;
+    tar(lab, root, &parts.join("layer.tar"), &["--mtime=@0", "--sort=name", "."])?;
+    let digest = sha256(lab, &parts.join("layer.tar"))?;
+    let config = json!({
+        "architecture": "amd64", "os": "linux", "comment": comment, "config": settings,
+        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
+    });
+    fs::write(parts.join("config.json"), config.to_string())?;
+    let manifest = json!([{ "Config": "config.json", "RepoTags": [with_tag(name)], "Layers": ["layer.tar"] }]);
+    fs::write(parts.join("manifest.json"), manifest.to_string())?;
+    tar(lab, &parts, &archive, &["manifest.json", "config.json", "layer.tar"])?;
+    fs::remove_dir_all(&parts)?;
+    Ok(archive)
+}
+
+fn tar(lab: &Lab, from: &Path, to: &Path, what: &[&str]) -> Result<()> {
+    let mut command = lab.command("tar");
+    command.arg("-C").arg(from).arg("-cf").arg(to).args(what);
+    output(&mut command).map(drop)
+}
+
+fn sha256(lab: &Lab, path: &Path) -> Result<String> {
+    let printed = output(lab.command("sha256sum").arg(path))?;
+    let printed = String::from_utf8_lossy(&printed.stdout);
+    Ok(printed.split_whitespace().next().unwrap_or_default().to_owned())
+}
+
+/// The name with a tag, as archives have it.
+fn with_tag(name: &str) -> String {
+    let last = name.rsplit('/').next().unwrap_or_default();
+    match last.contains(':') {
+        true => name.to_owned(),
+        false => format!("{name}:latest"),
+    }
 }
 
 /// Percent-encodes everything that has a meaning of its own in a query.

@@ -11,8 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::http::{self, Body};
-use crate::image::{TEST_IMAGE, TEST_PORT, lay_out_test_image};
-use crate::namespace::output;
+use crate::image::{TEST_IMAGE, TEST_PORT, image_archive, lay_out_test_image};
 use crate::{Lab, Program};
 
 /// How long the helper may take to start or stop on a busy machine.
@@ -218,45 +217,15 @@ impl Oci {
     ///
     /// When busybox-static is not installed.
     pub fn archive(&self, name: &str, comment: &str) -> Result<Vec<u8>> {
-        let place = self.lab.place("image")?;
-        let (root, parts) = (place.join("root"), place.join("parts"));
+        let root = self.lab.place("image")?.join("root");
         lay_out_test_image(&root).context("cannot lay out the test image")?;
-        fs::create_dir_all(&parts)?;
-        self.tar(&root, &parts.join("layer.tar"), &["--mtime=@0", "--sort=name", "."])?;
-        let digest = self.sha256(&parts.join("layer.tar"))?;
         let port = format!("[::]:{TEST_PORT}");
-        let config = json!({
-            "architecture": "amd64", "os": "linux", "comment": comment,
-            "config": { "Cmd": ["httpd", "-f", "-p", port, "-h", "/www"], "Labels": { "comment": comment } },
-            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
-        });
-        fs::write(parts.join("config.json"), config.to_string())?;
-        let manifest = json!([{ "Config": "config.json", "RepoTags": [with_tag(name)], "Layers": ["layer.tar"] }]);
-        fs::write(parts.join("manifest.json"), manifest.to_string())?;
-        let archive = place.join("image.tar");
-        self.tar(&parts, &archive, &["manifest.json", "config.json", "layer.tar"])?;
+        let settings = json!({ "Cmd": ["httpd", "-f", "-p", port, "-h", "/www"], "Labels": { "comment": comment } });
+        let archive = image_archive(&self.lab, &root, name, comment, &settings)?;
         let bytes = fs::read(&archive)?;
-        fs::remove_dir_all(&place)?;
+        fs::remove_dir_all(&root)?;
+        fs::remove_file(&archive)?;
         Ok(bytes)
-    }
-
-    fn tar(&self, from: &Path, to: &Path, what: &[&str]) -> Result<()> {
-        output(
-            self.lab
-                .command("tar")
-                .arg("-C")
-                .arg(from)
-                .arg("-cf")
-                .arg(to)
-                .args(what),
-        )
-        .map(drop)
-    }
-
-    fn sha256(&self, path: &Path) -> Result<String> {
-        let printed = output(self.lab.command("sha256sum").arg(path))?;
-        let printed = String::from_utf8_lossy(&printed.stdout);
-        Ok(printed.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
     /// The shims that hold containers now.
@@ -295,15 +264,6 @@ impl Oci {
             Some(program) => Ok(program.pid()),
             None => bail!("the helper does not run"),
         }
-    }
-}
-
-/// The name with a tag, as archives have it.
-fn with_tag(name: &str) -> String {
-    let last = name.rsplit('/').next().unwrap_or_default();
-    match last.contains(':') {
-        true => name.to_owned(),
-        false => format!("{name}:latest"),
     }
 }
 

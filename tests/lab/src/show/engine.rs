@@ -1,16 +1,16 @@
-//! The engine of the demo: Docker, or runc through the helper of this project.
+//! The engine of what is shown: Docker, or runc through the helper of this project.
 
-use std::env;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use orchestrator_lab::{Engine, Lab, Namespace, Oci, oci_program};
+use serde_json::Value;
 
-use crate::terminal::Terminal;
+use super::Terminal;
+use crate::{Engine, Lab, Namespace, Oci, oci_program};
 
 /// What runs the containers.
-pub(crate) enum DemoEngine {
+pub enum ChosenEngine {
     /// A private Docker engine.
     Docker(Engine),
     /// The helper orchestrator-oci.
@@ -18,19 +18,22 @@ pub(crate) enum DemoEngine {
 }
 
 /// A container as its engine has it.
-pub(crate) struct Shown {
+pub struct Shown {
     /// The engine's name for it.
-    pub(crate) reference: String,
+    pub reference: String,
     /// What it does.
-    pub(crate) status: String,
+    pub status: String,
 }
 
-impl DemoEngine {
-    /// Starts the engine that `ENGINE` names. Without a name it is Docker, or runc where no Docker can run.
-    pub(crate) fn start(lab: &Lab, host: &Namespace, daemon: &Path, terminal: &Terminal) -> Result<Self> {
+impl ChosenEngine {
+    /// Starts the engine with this name, `docker` or `oci`. Without a name it is Docker, or runc where no Docker can run.
+    ///
+    /// # Errors
+    ///
+    /// When the name is another one, or the engine does not start.
+    pub fn start(lab: &Lab, host: &Namespace, daemon: &Path, wanted: &str, terminal: &Terminal) -> Result<Self> {
         let begun = Instant::now();
-        let wanted = env::var("ENGINE").unwrap_or_default();
-        let engine = match wanted.as_str() {
+        let engine = match wanted {
             "oci" => Self::oci(lab, daemon)?,
             "docker" => Self::Docker(Engine::start(host).context("cannot start a Docker engine")?),
             "" => match Engine::start(host) {
@@ -40,7 +43,7 @@ impl DemoEngine {
                     Self::oci(lab, daemon)?
                 }
             },
-            other => bail!("ENGINE is docker or oci, and not {other:?}"),
+            other => bail!("the engine is docker or oci, and not {other:?}"),
         };
         terminal.made("engine", &engine.version()?, begun.elapsed());
         Ok(engine)
@@ -52,7 +55,7 @@ impl DemoEngine {
     }
 
     /// Its name in the settings of the daemon.
-    pub(crate) fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Docker(_) => "docker",
             Self::Oci(_) => "oci",
@@ -60,7 +63,7 @@ impl DemoEngine {
     }
 
     /// Its section of the settings of the daemon.
-    pub(crate) fn section(&self) -> String {
+    pub fn section(&self) -> String {
         match self {
             Self::Docker(engine) => format!("[engine.docker]\nhost = \"{}\"\n", engine.url()),
             Self::Oci(oci) => oci.section("prepared = true"),
@@ -85,12 +88,20 @@ impl DemoEngine {
     }
 
     /// Loads an image; returns its name and size.
-    pub(crate) fn load(&self, archive: &Path) -> Result<String> {
+    ///
+    /// # Errors
+    ///
+    /// When the engine refuses it.
+    pub fn load(&self, archive: &Path) -> Result<String> {
         let (name, size) = match self {
             Self::Docker(engine) => {
+                let images = || engine.api("GET", "/images/json", None)?.json();
+                let before = images()?;
                 engine.load_image(archive)?;
-                let images = engine.api("GET", "/images/json", None)?.json()?;
-                let image = images.get(0).context("the engine has no image")?;
+                let after = images()?;
+                let is_new = |image: &&Value| before.as_array().is_none_or(|before| !before.contains(image));
+                let image = after.as_array().into_iter().flatten().find(is_new);
+                let image = image.context("the engine has no new image")?;
                 (image["RepoTags"][0].clone(), image["Size"].clone())
             }
             Self::Oci(oci) => {
@@ -104,7 +115,11 @@ impl DemoEngine {
     }
 
     /// All containers.
-    pub(crate) fn containers(&self) -> Result<Vec<Shown>> {
+    ///
+    /// # Errors
+    ///
+    /// When the engine does not list them.
+    pub fn containers(&self) -> Result<Vec<Shown>> {
         let listed = match self {
             Self::Docker(engine) => engine.containers()?,
             Self::Oci(oci) => {
@@ -132,7 +147,7 @@ impl DemoEngine {
     }
 
     /// A command that lists the containers.
-    pub(crate) fn list_command(&self) -> String {
+    pub fn list_command(&self) -> String {
         match self {
             Self::Docker(engine) => format!("docker --host {} ps", engine.url()),
             Self::Oci(oci) => format!("curl --unix-socket {} http://helper/v1/by-hand", oci.socket().display()),

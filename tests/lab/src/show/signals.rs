@@ -1,4 +1,4 @@
-//! Ctrl-C: the lab is removed before the demo ends, not after.
+//! Ctrl-C: the lab is removed before the program ends, not after.
 
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,7 +6,8 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{SigSet, Signal};
-use orchestrator_lab::Lab;
+
+use crate::Lab;
 
 /// Ctrl-C was pressed. What fails from here on fails because the lab is being removed.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -15,7 +16,11 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 static KEPT: AtomicBool = AtomicBool::new(false);
 
 /// From now on Ctrl-C removes the lab and ends the process. To be called before there are other threads.
-pub(crate) fn remove_on_interrupt(lab: Lab) -> Result<()> {
+///
+/// # Errors
+///
+/// When the signal cannot be blocked.
+pub fn remove_on_interrupt(lab: Lab) -> Result<()> {
     let mut interrupt = SigSet::empty();
     interrupt.add(Signal::SIGINT);
     interrupt.thread_block().context("cannot take Ctrl-C upon us")?;
@@ -38,7 +43,7 @@ pub(crate) fn remove_on_interrupt(lab: Lab) -> Result<()> {
 }
 
 /// Leaves it all up. Ends with the process, at Ctrl-C.
-pub(crate) fn keep_until_interrupt() -> ! {
+pub fn keep_until_interrupt() -> ! {
     KEPT.store(true, Ordering::SeqCst);
     loop {
         thread::park();
@@ -46,7 +51,7 @@ pub(crate) fn keep_until_interrupt() -> ! {
 }
 
 /// Ends with the process when Ctrl-C was pressed; else returns at once.
-pub(crate) fn wait_if_interrupted() {
+pub fn wait_if_interrupted() {
     while INTERRUPTED.load(Ordering::SeqCst) {
         thread::park();
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::Error;
 
 /// Prints to standard output; in colour on a terminal, unless `NO_COLOR` is set.
-pub(crate) struct Terminal {
+pub struct Terminal {
+    name: &'static str,
     colour: bool,
 }
 
@@ -17,25 +18,27 @@ const RED: &str = "31";
 const GREEN: &str = "32";
 
 impl Terminal {
-    pub(crate) fn open() -> Self {
+    /// Standard output as it is now. `name` begins the line that says why it failed.
+    pub fn open(name: &'static str) -> Self {
         let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
+            name,
             colour: wanted && stdout().is_terminal(),
         }
     }
 
     /// A new part begins.
-    pub(crate) fn title(&self, text: &str) {
+    pub fn title(&self, text: &str) {
         println!("\n{}", self.paint(BOLD, text));
     }
 
     /// A line of prose.
-    pub(crate) fn say(&self, text: &str) {
+    pub fn say(&self, text: &str) {
         println!("{text}");
     }
 
     /// Something was made ready, and what it is.
-    pub(crate) fn made(&self, what: &str, detail: &str, took: Duration) {
+    pub fn made(&self, what: &str, detail: &str, took: Duration) {
         println!(
             "  {what:<10}{detail}  {}",
             self.paint(FAINT, &format!("{:.1} s", took.as_secs_f64()))
@@ -43,32 +46,33 @@ impl Terminal {
     }
 
     /// Something happened, so long after the beginning.
-    pub(crate) fn happened(&self, after: Duration, what: &str, detail: &str) {
+    pub fn happened(&self, after: Duration, what: &str, detail: &str) {
         let time = format!("{:>9.1} ms", after.as_secs_f64() * 1000.0);
         println!("{}  {what:<38}{}", self.paint(FAINT, &time), self.paint(GREEN, detail));
     }
 
     /// Something that was read, as it was: a file, a page.
-    pub(crate) fn quote(&self, text: &str) {
+    pub fn quote(&self, text: &str) {
         for line in text.lines() {
             println!("      {} {line}", self.paint(FAINT, "│"));
         }
     }
 
     /// A command to try, and what for.
-    pub(crate) fn command(&self, what: &str, command: &str) {
+    pub fn command(&self, what: &str, command: &str) {
         println!("  {}\n    {command}", self.paint(FAINT, what));
     }
 
     /// A log, when something failed.
-    pub(crate) fn log(&self, what: &str, text: &str) {
+    pub fn log(&self, what: &str, text: &str) {
         println!("\n{}", self.paint(FAINT, what));
         self.quote(text);
     }
 
     /// Why it all came to an end.
-    pub(crate) fn failure(&self, fault: &Error) {
-        eprintln!("\n{} {fault:#}", self.paint(RED, "The demo failed:"));
+    pub fn failure(&self, fault: &Error) {
+        let failed = format!("The {} failed:", self.name);
+        eprintln!("\n{} {fault:#}", self.paint(RED, &failed));
     }
 
     fn paint(&self, colour: &str, text: &str) -> String {

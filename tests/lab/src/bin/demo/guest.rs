@@ -5,13 +5,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use orchestrator_lab::show::Terminal;
 use orchestrator_lab::{Dhclient, Namespace, Wire, poll};
 use orchestrator_wire::RELEASE;
 use serde_json::Value;
 
 use crate::sightings::{Booted, watch};
 use crate::stage::{BRIDGE, Stage};
-use crate::terminal::Terminal;
 
 /// How long a page or a removal may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);

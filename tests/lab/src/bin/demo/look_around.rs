@@ -2,9 +2,10 @@
 
 use std::env;
 
+use orchestrator_lab::show::Terminal;
+
 use crate::guest::Guest;
 use crate::stage::Stage;
-use crate::terminal::Terminal;
 
 /// Tells how to look around, with commands that work as they stand.
 pub(crate) fn invite(stage: &Stage, guests: &[&Guest], terminal: &Terminal) {

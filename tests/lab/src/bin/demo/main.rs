@@ -8,13 +8,10 @@
 //! What is printed was seen to happen; times are counted from a client's first Solicit on its wire. With `KEEP` set it
 //! stays up until Ctrl-C. Nothing is left behind, however it ends.
 
-mod engine;
 mod guest;
 mod look_around;
 mod sightings;
-mod signals;
 mod stage;
-mod terminal;
 mod timeline;
 
 use std::env;
@@ -22,14 +19,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
+use orchestrator_lab::show::{Terminal, signals};
 use orchestrator_lab::{Lab, tail};
 
 use crate::guest::Guest;
 use crate::stage::Stage;
-use crate::terminal::Terminal;
 
 fn main() -> ExitCode {
-    let terminal = Terminal::open();
+    let terminal = Terminal::open("demo");
     match run(&terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(fault) => {

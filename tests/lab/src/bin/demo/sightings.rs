@@ -5,11 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use orchestrator_lab::show::Terminal;
 use orchestrator_lab::{Dhclient, Message, Namespace, Wire};
 use orchestrator_wire::SOLICIT;
 
 use crate::stage::Stage;
-use crate::terminal::Terminal;
 use crate::timeline::Event;
 
 /// How long all of it may take on a busy machine.

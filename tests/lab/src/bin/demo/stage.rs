@@ -1,13 +1,13 @@
 //! What must be there before the first client boots: an engine with the image, and the daemon.
 
+use std::env;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use orchestrator_lab::show::{ChosenEngine, Terminal};
 use orchestrator_lab::{Daemon, Lab, Namespace, Settings};
 
-use crate::engine::DemoEngine;
-use crate::terminal::Terminal;
 use crate::timeline::Timeline;
 
 /// The bridge that the daemon makes and the clients are on.
@@ -38,7 +38,7 @@ grace = "1s"
 /// The host: a namespace with an engine and the daemon.
 pub(crate) struct Stage {
     pub(crate) host: Namespace,
-    pub(crate) engine: DemoEngine,
+    pub(crate) engine: ChosenEngine,
     pub(crate) daemon: Daemon,
     pub(crate) timeline: Timeline,
 }
@@ -47,7 +47,8 @@ impl Stage {
     pub(crate) fn set(lab: &Lab, binary: &Path, image: &Path, terminal: &Terminal) -> Result<Self> {
         terminal.title("The host");
         let host = lab.namespace("host")?;
-        let engine = DemoEngine::start(lab, &host, binary, terminal)?;
+        let wanted = env::var("ENGINE").unwrap_or_default();
+        let engine = ChosenEngine::start(lab, &host, binary, &wanted, terminal)?;
         let begun = Instant::now();
         terminal.made("image", &engine.load(image)?, begun.elapsed());
 

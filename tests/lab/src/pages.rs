@@ -1,0 +1,90 @@
+//! A web server of few words, for instances: every page is one line, and a WebSocket sends back what it gets.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::thread;
+
+use crate::tunnel::ACCEPT;
+
+/// Serves this line on a port, until the process ends.
+///
+/// # Errors
+///
+/// When the port cannot be had.
+pub fn serve_line(port: u16, line: &str) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
+    let answer: &'static str = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{line}\n", line.len() + 1).leak();
+    for stream in listener.incoming() {
+        let stream = stream?;
+        // A client that goes away ends its own connection only.
+        thread::spawn(move || drop(serve(stream, answer)));
+    }
+    Ok(())
+}
+
+fn serve(stream: TcpStream, answer: &str) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    let mut is_tunnel = false;
+    while stream.read_line(&mut line)? > 0 {
+        is_tunnel |= line.trim_end().eq_ignore_ascii_case("upgrade: websocket");
+        let is_end = line == "\r\n";
+        line.clear();
+        if !is_end {
+            continue;
+        }
+        if is_tunnel {
+            return echo(stream);
+        }
+        stream.get_mut().write_all(answer.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn echo(mut stream: BufReader<TcpStream>) -> io::Result<()> {
+    let head = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
+    );
+    stream.get_mut().write_all(head.as_bytes())?;
+    let mut to = stream.get_ref().try_clone()?;
+    io::copy(&mut stream, &mut to).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn a_page_is_one_line_and_a_websocket_sends_back() {
+        let listener = TcpListener::bind("[::1]:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = thread::spawn(move || {
+            for _ in 0..2 {
+                let (stream, _) = listener.accept().unwrap();
+                serve(stream, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nx\n").unwrap();
+            }
+        });
+        let mut page = TcpStream::connect(address).unwrap();
+        page.write_all(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n").unwrap();
+        let mut both = [0; 2 * 40];
+        page.read_exact(&mut both).unwrap();
+        assert!(both.ends_with(b"\r\n\r\nx\n"));
+        drop(page);
+        let mut tunnel = TcpStream::connect(address).unwrap();
+        tunnel
+            .write_all(b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
+            .unwrap();
+        tunnel.write_all(b"ping").unwrap();
+        tunnel.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut all = String::new();
+        tunnel.read_to_string(&mut all).unwrap();
+        assert!(
+            all.starts_with("HTTP/1.1 101") && all.ends_with("\r\n\r\nping"),
+            "{all}"
+        );
+        serving.join().unwrap();
+    }
+}

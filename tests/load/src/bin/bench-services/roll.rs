@@ -1,0 +1,93 @@
+//! Four instances are replaced while clients ask, and a WebSocket of another service stays open.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use orchestrator_lab::{Requests, Tally, Tunnel};
+use serde_json::{Value, json};
+
+use crate::stage::Stage;
+
+/// Requests a second.
+const RATE: u32 = 2000;
+/// Clients that ask at once.
+const CLIENTS: u32 = 32;
+/// WebSockets of another service.
+const TUNNELS: usize = 10;
+/// How long is asked while nothing is rolled.
+const CALM: Duration = Duration::from_secs(10);
+/// Where the balancer listens.
+const FRONT: u16 = 80;
+
+#[derive(Debug, Default, serde::Serialize)]
+pub(crate) struct Rolls {
+    pub(crate) took: Vec<Duration>,
+    pub(crate) requests: u64,
+    pub(crate) per_second: f64,
+    pub(crate) failures: Vec<String>,
+    pub(crate) closed: usize,
+    /// Half, 99 of a hundred, and the longest of requests, while nothing is rolled and during rolls.
+    pub(crate) calm: [Duration; 3],
+    pub(crate) rolled: [Duration; 3],
+    pub(crate) reloads: u64,
+}
+
+pub(crate) fn measure(stage: &Stage, rolls: u32) -> Result<Rolls> {
+    let named = |name: &str, mut service: Value| {
+        service["route"] = json!([{ "host": format!("{name}.example"), "port": "http" }]);
+        service
+    };
+    stage.deploy(&balancer(stage))?;
+    stage.deploy(&named("web", stage.service("web", 4, "web")))?;
+    stage.deploy(&named("chat", stage.service("chat", 1, "chat")))?;
+    let front = stage.first("balancer", FRONT)?;
+    let mut tunnels: Vec<Tunnel> = (0..TUNNELS)
+        .map(|_| Tunnel::open(&stage.machine, front, "chat.example"))
+        .collect::<Result<_>>()?;
+    let ask = || Requests::start(&stage.machine, front, "web.example", RATE, CLIENTS);
+    let calm = ask();
+    thread::sleep(CALM);
+    let calm = calm.stop();
+    let before = reloads(stage)?;
+    let (mut all, mut found) = (Tally::default(), Rolls::default());
+    let begun = Instant::now();
+    for _ in 0..rolls {
+        let load = ask();
+        let roll = Instant::now();
+        stage.post("web", "bump", &json!({}))?;
+        found.took.push(roll.elapsed());
+        all.add(load.stop());
+    }
+    found.per_second = all.requests as f64 / begun.elapsed().as_secs_f64();
+    found.closed = tunnels.iter_mut().filter_map(|tunnel| tunnel.echo().err()).count();
+    all.times.sort_unstable();
+    let times = |tally: &Tally| [500, 990, 1000].map(|part| tally.time(part));
+    (found.calm, found.rolled) = (times(&calm), times(&all));
+    found.requests = all.requests;
+    found.failures = calm.failures.into_iter().chain(all.failures).collect();
+    found.reloads = reloads(stage)?.saturating_sub(before);
+    for name in ["web", "chat", "balancer"] {
+        stage.remove(name)?;
+    }
+    Ok(found)
+}
+
+fn balancer(stage: &Stage) -> Value {
+    json!({
+        "name": "balancer", "instances": 1, "network": "br0", "engine": stage.engine.name(),
+        "image": "orchestrator/balancer", "ports": { "http": FRONT }, "health": { "tcp": "http", "every": "1s" },
+        "strategy": { "within": "120s" }, "isolated": false,
+    })
+}
+
+/// How often HAProxy has read its files anew.
+fn reloads(stage: &Stage) -> Result<u64> {
+    let metrics = stage.daemon.ask("GET", "/metrics")?.text();
+    let counts = metrics
+        .lines()
+        .filter(|line| line.starts_with("orchestrator_balancer_reloads_total"));
+    Ok(counts
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum())
+}
