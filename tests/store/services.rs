@@ -1,11 +1,11 @@
 //! Services as they are recorded: versions, slots, operations.
 
 use orchestrator::model::{
-    EventKind, Health, OperationKind, OperationState, ServiceSlot, ServiceState, SlotState, service_template,
+    EventKind, Health, HostId, OperationKind, OperationState, ServiceSlot, ServiceState, SlotState, service_template,
 };
 use orchestrator::store::{
-    Deployed, EventFilter, NewDeploy, OperationFilter, RollOutcome, ServiceChange, ServiceUpdate, SlotChange, Store,
-    StoreError,
+    Deployed, EventFilter, NewDeploy, NewPin, OperationFilter, Pinning, RollOutcome, ServiceChange, ServiceUpdate,
+    SlotChange, Store, StoreError,
 };
 
 use crate::on_both;
@@ -20,6 +20,9 @@ on_both!(
     a_later_operation_replaces_an_earlier_one,
     slots_stay_where_the_instances_are_the_same,
     a_service_is_forgotten_once_it_is_being_removed,
+    a_service_that_is_being_removed_is_not_changed_otherwise,
+    templates_and_operations_go_with_their_service_and_not_before,
+    the_images_of_a_version_that_may_be_started_are_in_use,
 );
 
 fn new(image: &str, seen: Option<u64>) -> NewDeploy {
@@ -57,6 +60,11 @@ fn update(deployed: &Deployed, slots: Vec<ServiceSlot>, outcome: Option<RollOutc
     }
 }
 
+async fn template_names(store: &Store) -> Vec<String> {
+    let templates = store.service_templates().await.unwrap().into_iter();
+    templates.map(|template| template.name).collect()
+}
+
 async fn kinds(store: &Store) -> Vec<EventKind> {
     let events = store.events(EventFilter::default()).await.unwrap().items;
     let of_service = events
@@ -91,9 +99,14 @@ async fn a_service_is_deployed_with_its_version_its_template_and_its_operation(p
         .map(|version| version.version)
         .collect();
     assert_eq!(versions, [2, 1]);
-    let names: Vec<String> = [1, 2].map(|version| service_template("web", version)).into();
-    let templates = store.service_templates().await.unwrap().into_iter();
-    assert_eq!(templates.map(|template| template.name).collect::<Vec<_>>(), names);
+    // The first one is only kept, so that somebody can go back to it, until a slot has it.
+    assert_eq!(template_names(&store).await, [service_template("web", 2)]);
+    let slots = vec![ServiceSlot::open(0, 1, at(20))];
+    store.update_service(update(&second, slots, None)).await.unwrap();
+    assert_eq!(
+        template_names(&store).await,
+        [1, 2].map(|version| service_template("web", version))
+    );
 }
 
 async fn two_operators_do_not_overwrite_each_other(place: Place) {
@@ -260,4 +273,79 @@ async fn a_service_is_forgotten_once_it_is_being_removed(place: Place) {
     let removal = store.operation(removal.unwrap().operation.id).await.unwrap().unwrap();
     assert_eq!(removal.state, OperationState::Done);
     assert_eq!(deploy(&store, "b", None).await.service.version, 1);
+}
+
+async fn a_service_that_is_being_removed_is_not_changed_otherwise(place: Place) {
+    let store = place.open().await;
+    deploy(&store, "a", None).await;
+    let change = async |change| store.change_service("web", change, None, at(31), None).await;
+    change(ServiceChange::Remove).await.unwrap();
+    let scale = ServiceChange::Scale {
+        instances: 5,
+        oldest_first: false,
+    };
+    for other in [scale, ServiceChange::Pause, ServiceChange::Resume] {
+        let refused = change(other).await;
+        assert!(matches!(refused, Err(StoreError::ServiceRemoving(_))), "{refused:?}");
+    }
+    let (_, again) = change(ServiceChange::Remove).await.unwrap();
+    assert_eq!(again.unwrap().operation.kind, OperationKind::Remove);
+    let again = deploy(&store, "b", Some(2)).await;
+    assert_eq!(again.service.state, ServiceState::Active, "a file makes it anew");
+}
+
+async fn templates_and_operations_go_with_their_service_and_not_before(place: Place) {
+    let store = place.open().await;
+    let first = deploy(&store, "a", None).await;
+    let second = deploy(&store, "b", Some(1)).await;
+    let pruned = store.prune(at(10_000)).await.unwrap();
+    assert_eq!((pruned.templates, pruned.operations), (0, 0), "both versions are kept");
+    store
+        .change_service("web", ServiceChange::Remove, None, at(31), None)
+        .await
+        .unwrap();
+    assert!(store.forget_service("web", at(32)).await.unwrap());
+    // The same name again: its first version has a template of its own.
+    let other = deploy(&store, "c", None).await;
+    let pruned = store.prune(at(10_000)).await.unwrap();
+    assert_eq!(pruned.templates, 2, "those of both versions that are gone");
+    assert_eq!(template_names(&store).await, [service_template("web", 1)]);
+    assert_eq!(store.service_templates().await.unwrap()[0].spec, "{\"image\":\"c\"}");
+    assert_eq!(pruned.operations, 0, "the service is there again");
+    store
+        .change_service("web", ServiceChange::Remove, None, at(33), None)
+        .await
+        .unwrap();
+    assert!(store.forget_service("web", at(34)).await.unwrap());
+    assert_eq!(store.prune(at(5)).await.unwrap().operations, 0, "it is too early");
+    let pruned = store.prune(at(10_000)).await.unwrap();
+    assert_eq!((pruned.templates, pruned.operations), (1, 5));
+    for gone in [first, second, other] {
+        assert_eq!(store.operation(gone.operation.id).await.unwrap(), None);
+    }
+}
+
+async fn the_images_of_a_version_that_may_be_started_are_in_use(place: Place) {
+    let store = place.open().await;
+    deploy(&store, "a", None).await;
+    let second = deploy(&store, "b", Some(1)).await;
+    for version in [1, 2] {
+        let pin = NewPin {
+            host: HostId::local(),
+            engine: "docker".to_owned(),
+            image: "image".to_owned(),
+            digest: format!("sha256:{version}"),
+        };
+        let template = service_template("web", version);
+        let pinned = store.pin_image(&template, 1, pin, at(12)).await.unwrap();
+        assert!(matches!(pinned, Pinning::Pinned(_)));
+    }
+    let used = async || {
+        let pins = store.image_uses().await.unwrap().pins;
+        pins.into_iter().map(|pin| pin.digest).collect::<Vec<_>>()
+    };
+    assert_eq!(used().await, ["sha256:2"], "that of the version in force");
+    let slots = vec![ServiceSlot::open(0, 1, at(20))];
+    store.update_service(update(&second, slots, None)).await.unwrap();
+    assert_eq!(used().await, ["sha256:1", "sha256:2"], "and that of a slot");
 }

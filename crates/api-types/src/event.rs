@@ -179,8 +179,6 @@ words! {
         SlotDraining = "slot-draining",
         /// An instance of a service is drained, and is removed.
         SlotClosed = "slot-closed",
-        /// An instance of a service failed its checks, and is replaced.
-        SlotReplaced = "slot-replaced",
         /// An instance of a service began to answer its checks, or stopped answering them.
         HealthChanged = "health-changed",
         /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.

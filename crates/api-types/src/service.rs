@@ -77,7 +77,8 @@ pub struct ServiceSlot {
 /// All services.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Services {
-    /// The number of the snapshot of endpoints. Give it as `index` to wait for the next one.
+    /// The number of the snapshot of endpoints; of one service that is asked for, that in which it last changed. Give it as
+    /// `index` to wait for the next one.
     pub index: u64,
     /// The services, by name.
     pub items: Vec<Service>,
@@ -140,7 +141,8 @@ pub struct Operation {
 /// Where services are reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Endpoints {
-    /// The number of this snapshot. Give it as `index` to wait for the next one.
+    /// The number of this snapshot; of one service that is asked for, that in which it last changed. Give it as `index` to
+    /// wait for the next one.
     pub index: u64,
     /// The services, by name.
     pub services: BTreeMap<String, ServiceEndpoints>,
@@ -226,7 +228,7 @@ pub struct RollbackService {
 pub struct EndpointQuery {
     /// Only those of this service.
     pub service: Option<String>,
-    /// Wait until the number of the snapshot is another one than this.
+    /// Wait until `index` of the answer is another one than this.
     pub index: Option<u64>,
     /// How long to wait: `30s`, which is also what is waited without it. At most `10m`.
     pub wait: Option<String>,

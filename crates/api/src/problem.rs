@@ -216,6 +216,7 @@ impl From<StoreError> for Fault {
             | StoreError::TemplateChanged { .. }
             | StoreError::TooManyTemplates
             | StoreError::ServiceChanged { .. }
+            | StoreError::ServiceRemoving(_)
             | StoreError::PerClientService(_)
             | StoreError::TooManyServices
             | StoreError::TokenExists(_)

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use orchestrator_api_types as wire;
 use orchestrator_model::{Endpoints, OperationState};
-use orchestrator_store::OperationFilter;
+use orchestrator_store::{OperationFilter, StoreError};
 use serde_json::{Map, Value};
 use tokio::time::timeout;
 
@@ -31,15 +31,16 @@ pub(super) async fn list(
 ) -> Result<Json<wire::Services>, Fault> {
     let control = shared.app.control.services()?;
     let endpoints = current(&shared, &connection, control.as_ref(), &query).await?;
-    let mut all = control.list().await?;
-    all.retain(|one| {
-        query
-            .service
-            .as_ref()
-            .is_none_or(|name| one.situation.service.name == *name)
-    });
+    let all = match &query.service {
+        None => control.list().await?,
+        Some(name) => match control.show(name).await {
+            Ok(found) => vec![found],
+            Err(ServiceError::Store(StoreError::NoSuchService(_))) => Vec::new(),
+            Err(error) => return Err(error.into()),
+        },
+    };
     Ok(Json(wire::Services {
-        index: endpoints.index,
+        index: index_of(&endpoints, query.service.as_deref()),
         items: all.into_iter().map(service_view).collect(),
     }))
 }
@@ -158,7 +159,8 @@ pub(super) async fn endpoints(
 ) -> Result<Json<wire::Endpoints>, Fault> {
     let control = shared.app.control.services()?;
     let endpoints = current(&shared, &connection, control.as_ref(), &query).await?;
-    Ok(Json(endpoints_view(&endpoints, query.service.as_deref())))
+    let service = query.service.as_deref();
+    Ok(Json(endpoints_view(&endpoints, index_of(&endpoints, service), service)))
 }
 
 /// `GET /v1/operations`

@@ -176,8 +176,6 @@ pub enum EventKind {
     SlotDraining,
     /// An instance of a service is drained, and is removed.
     SlotClosed,
-    /// An instance of a service failed its checks, and is replaced.
-    SlotReplaced,
     /// An instance of a service began to answer its checks, or stopped answering them.
     HealthChanged,
     /// The wall clock was set between two runs of the daemon; every recorded end was moved by as much.
@@ -267,7 +265,6 @@ words!(EventKind {
     SlotOpened = "slot-opened",
     SlotDraining = "slot-draining",
     SlotClosed = "slot-closed",
-    SlotReplaced = "slot-replaced",
     HealthChanged = "health-changed",
     ClockSet = "clock-set",
     Refused = "refused",

@@ -266,6 +266,9 @@ pub enum StoreError {
         /// The generation that the caller read; 0 if it found no such service.
         expected: u64,
     },
+    /// The service is being removed.
+    #[error("service {0:?} is being removed; wait until it is gone, or deploy it again")]
+    ServiceRemoving(String),
     /// The service has one instance for each client.
     #[error("service {0:?} has an instance for each client, and no number of instances")]
     PerClientService(String),
@@ -421,6 +424,7 @@ impl StoreError {
             Self::KvOwnerGone(_) => "owner-gone",
             Self::NoSuchService(_) => "no-such-service",
             Self::ServiceChanged { .. } => "service-changed",
+            Self::ServiceRemoving(_) => "service-removing",
             Self::PerClientService(_) => "service-per-client",
             Self::TooManyServices => "too-many-services",
             Self::AlreadyThere { .. } => "instance-already-there",
@@ -456,6 +460,7 @@ impl StoreError {
                 | Self::KvOwnerGone(_)
                 | Self::NoSuchService(_)
                 | Self::ServiceChanged { .. }
+                | Self::ServiceRemoving(_)
                 | Self::PerClientService(_)
                 | Self::TooManyServices
                 | Self::AlreadyThere { .. }

@@ -21,8 +21,24 @@ statements! {
         where t.made < $1
             and t.version < (select max(last.version) from templates last where last.name = t.name)
             and not exists (select 1 from declared_templates d where d.name = t.name and d.version = t.version)
+            and not exists (select 1 from service_versions v
+                where t.name = 'service:' || v.service || ':' || v.version and t.version = v.template_version)
             and not exists (select 1 from instances i
                 where i.template = t.name and i.version = t.version and i.phase <> 'removed')
+        limit $2)";
+    // The template of a version of a service goes with the version, unless an instance still has it.
+    OF_SERVICES = "delete from templates where (name, version) in (
+        select t.name, t.version from templates t
+        where t.made < $1 and t.name like 'service:%'
+            and not exists (select 1 from service_versions v
+                where t.name = 'service:' || v.service || ':' || v.version and t.version = v.template_version)
+            and not exists (select 1 from instances i
+                where i.template = t.name and i.version = t.version and i.phase <> 'removed')
+        limit $2)";
+    // Those of a service that is there are kept by number.
+    OPERATIONS = "delete from operations where id in (
+        select o.id from operations o where o.ended < $1
+            and not exists (select 1 from services s where s.name = o.service)
         limit $2)";
     // A client that still holds the lease under which its slot was spent must not get another instance.
     SPENT = "delete from spent_slots where (owner_kind, owner, slot) in (
@@ -51,13 +67,15 @@ pub struct Pruned {
     pub leases: u64,
     /// Clients of which nothing else was left: no lease, no instance, no volume.
     pub clients: u64,
-    /// Versions of templates that are not declared and that no live instance has.
+    /// Versions of templates that are not declared, that no service has, and that no live instance has.
     pub templates: u64,
+    /// Ended operations of services that are gone.
+    pub operations: u64,
 }
 
 impl Store {
     /// Deletes what ended before `before`: events, removed instances, ended leases, clients of which nothing is left,
-    /// and versions of templates that nothing uses any more.
+    /// versions of templates that nothing uses any more, and operations of services that are gone.
     ///
     /// A client whose lease was deleted may get another address when it returns.
     ///
@@ -109,10 +127,19 @@ impl Pruned {
         self.leases += other.leases;
         self.clients += other.clients;
         self.templates += other.templates;
+        self.operations += other.operations;
     }
 
     fn is_full(&self) -> bool {
-        [self.events, self.instances, self.leases, self.clients, self.templates].contains(&CHUNK)
+        let all = [
+            self.events,
+            self.instances,
+            self.leases,
+            self.clients,
+            self.templates,
+            self.operations,
+        ];
+        all.iter().any(|deleted| *deleted >= CHUNK)
     }
 }
 
@@ -134,7 +161,15 @@ impl Write for Prune {
             instances: execute!(&mut batch.tx, "forget removed instances", INSTANCES, before, chunk)?,
             leases: execute!(&mut batch.tx, "forget ended leases", LEASES, before, chunk)?,
             clients: execute!(&mut batch.tx, "forget clients", CLIENTS, before, chunk)?,
-            templates: execute!(&mut batch.tx, "forget versions of templates", TEMPLATES, before, chunk)?,
+            templates: execute!(&mut batch.tx, "forget versions of templates", TEMPLATES, before, chunk)?
+                + execute!(
+                    &mut batch.tx,
+                    "forget templates of services",
+                    OF_SERVICES,
+                    before,
+                    chunk
+                )?,
+            operations: execute!(&mut batch.tx, "forget operations", OPERATIONS, before, chunk)?,
         })
     }
 }

@@ -351,6 +351,7 @@ fn print_plans(plans: &[Value], session: &mut Session<'_>) -> Result<(), Failure
         }
         let what = match (plan.changes.is_empty(), plan.replaces) {
             (true, _) => "nothing changes",
+            (false, _) if plan.generation == 0 => "it is new",
             (false, true) => "its instances are replaced",
             (false, false) => "its instances stay",
         };

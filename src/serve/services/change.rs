@@ -197,6 +197,56 @@ impl Services {
         })
     }
 
+    /// Deploys the version in force again, with new instances, as it was read: a change that somebody else makes meanwhile is
+    /// not undone by it.
+    async fn try_bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
+        let situation = self.situation(name).await?;
+        refuse_removing(&situation.service)?;
+        let version = situation.version(situation.service.version);
+        let version = version.ok_or_else(|| StoreError::NoSuchService(name.to_owned()))?;
+        let mut spec = Self::read(version, &self.settings.get())?;
+        keep_count(&mut spec, &situation.service);
+        let wanted = Wanted {
+            kind: OperationKind::Bump,
+            spec,
+            renews: true,
+        };
+        let seen = expect.unwrap_or(situation.service.generation);
+        self.try_deploy(&wanted, Some(seen), false, by).await
+    }
+
+    async fn try_rollback(
+        &self,
+        by: &str,
+        name: &str,
+        version: Option<u64>,
+        expect: Option<u64>,
+    ) -> Result<Deployed, ServiceError> {
+        let service = self.situation(name).await?.service;
+        refuse_removing(&service)?;
+        let kept = self.store.service_versions(name).await?;
+        let found = kept.iter().find(|kept| match version {
+            Some(version) => kept.version == version,
+            None => kept.version < service.version,
+        });
+        let found = found.ok_or_else(|| {
+            let kept: Vec<String> = kept.iter().map(|kept| kept.version.to_string()).collect();
+            let all = kept.join(", ");
+            ServiceError::Refused(format!(
+                "service {name} has no such earlier version; the versions kept are {all}"
+            ))
+        })?;
+        let mut spec = Self::read(found, &self.settings.get())?;
+        keep_count(&mut spec, &service);
+        let wanted = Wanted {
+            kind: OperationKind::Rollback,
+            spec,
+            renews: false,
+        };
+        let seen = expect.unwrap_or(service.generation);
+        self.try_deploy(&wanted, Some(seen), false, by).await
+    }
+
     fn listed(situation: ServiceSituation, settings: &Settings) -> ServiceListed {
         let spec = spec_in_force(&situation, settings).map(|spec| spec.written(Hidden::Values));
         ServiceListed {
@@ -317,17 +367,13 @@ impl ServiceControl for Services {
     }
 
     async fn bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
-        let situation = self.situation(name).await?;
-        let version = situation.version(situation.service.version);
-        let version = version.ok_or_else(|| StoreError::NoSuchService(name.to_owned()))?;
-        let mut spec = Self::read(version, &self.settings.get())?;
-        keep_count(&mut spec, &situation.service);
-        let wanted = Wanted {
-            kind: OperationKind::Bump,
-            spec,
-            renews: true,
-        };
-        self.deploy_wanted(&wanted, expect, false, by).await
+        for _ in 1..TRIES {
+            match self.try_bump(by, name, expect).await {
+                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() => {}
+                done => return done,
+            }
+        }
+        self.try_bump(by, name, expect).await
     }
 
     async fn rollback(
@@ -337,27 +383,13 @@ impl ServiceControl for Services {
         version: Option<u64>,
         expect: Option<u64>,
     ) -> Result<Deployed, ServiceError> {
-        let service = self.situation(name).await?.service;
-        let kept = self.store.service_versions(name).await?;
-        let found = kept.iter().find(|kept| match version {
-            Some(version) => kept.version == version,
-            None => kept.version < service.version,
-        });
-        let found = found.ok_or_else(|| {
-            let kept: Vec<String> = kept.iter().map(|kept| kept.version.to_string()).collect();
-            let all = kept.join(", ");
-            ServiceError::Refused(format!(
-                "service {name} has no such earlier version; the versions kept are {all}"
-            ))
-        })?;
-        let mut spec = Self::read(found, &self.settings.get())?;
-        keep_count(&mut spec, &service);
-        let wanted = Wanted {
-            kind: OperationKind::Rollback,
-            spec,
-            renews: false,
-        };
-        self.deploy_wanted(&wanted, expect, false, by).await
+        for _ in 1..TRIES {
+            match self.try_rollback(by, name, version, expect).await {
+                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() => {}
+                done => return done,
+            }
+        }
+        self.try_rollback(by, name, version, expect).await
     }
 
     async fn pause(&self, by: &str, name: &str, paused: bool, expect: Option<u64>) -> Result<Deployed, ServiceError> {
@@ -388,16 +420,26 @@ impl ServiceControl for Services {
             let Some(running) = found.as_ref().filter(|found| found.state == OperationState::Running) else {
                 return Ok(found);
             };
+            // An end may have no event of its own. Events of others do not put the next look off.
+            let look = tokio::time::Instant::now() + super::PAUSE;
             loop {
-                match tokio::time::timeout(super::PAUSE, events.recv()).await {
+                match tokio::time::timeout_at(look, events.recv()).await {
                     Ok(Ok(event)) if event.service.as_ref() == Some(&running.service) => break,
                     Ok(Ok(_)) => {}
-                    // An end without an event of its own, or events that were lost.
+                    // It is time to look, or events were lost.
                     Err(_) | Ok(Err(broadcast::error::RecvError::Lagged(_))) => break,
                     Ok(Err(broadcast::error::RecvError::Closed)) => return Ok(found),
                 }
             }
         }
+    }
+}
+
+/// Refuses a change of a service that is being removed. A file that is deployed makes it anew.
+fn refuse_removing(service: &RecordedService) -> Result<(), ServiceError> {
+    match service.state {
+        ServiceState::Active => Ok(()),
+        ServiceState::Removing => Err(StoreError::ServiceRemoving(service.name.clone()).into()),
     }
 }
 

@@ -71,11 +71,11 @@ pub(super) fn deployment(deployed: Deployed) -> wire::Deployment {
     }
 }
 
-pub(super) fn endpoints_view(endpoints: &Endpoints, service: Option<&str>) -> wire::Endpoints {
+pub(super) fn endpoints_view(endpoints: &Endpoints, index: u64, service: Option<&str>) -> wire::Endpoints {
     let all = endpoints.services.iter();
     let asked = all.filter(|(name, _)| service.is_none_or(|service| service == name.as_str()));
     wire::Endpoints {
-        index: endpoints.index,
+        index,
         services: asked.map(|(name, of)| (name.clone(), of_service(of))).collect(),
     }
 }

@@ -116,7 +116,6 @@ same! {
         SlotOpened,
         SlotDraining,
         SlotClosed,
-        SlotReplaced,
         HealthChanged,
         ClockSet,
         Refused,

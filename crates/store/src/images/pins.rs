@@ -21,9 +21,14 @@ macro_rules! select {
 statements! {
     OF_VERSION = select!("where p.template = $1 and p.version = $2 order by p.host, p.engine, p.image");
     FIND = select!("where p.template = $1 and p.version = $2 and p.host = $3 and p.engine = $4 and p.image = $5");
-    // What is declared, and what instances run or may be started again with.
+    // What is declared, what services may start, and what instances run or may be started again with.
     IN_USE = select!("where exists (
             select 1 from declared_templates d where d.name = p.template and d.version = p.version)
+        or exists (
+            select 1 from service_versions v join services s on s.name = v.service
+            where p.template = 'service:' || v.service || ':' || v.version and p.version = v.template_version
+                and (v.version = s.version or v.version = s.good_version or exists (
+                    select 1 from service_slots l where l.service = v.service and l.version = v.version)))
         or exists (
             select 1 from instances i
             where i.template = p.template and i.version = p.version and i.phase <> 'removed')
@@ -78,7 +83,7 @@ pub struct NamedImage {
 /// Everything that uses an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageUses {
-    /// The pins of versions that are declared, or that a live instance has.
+    /// The pins of versions that are declared, that a service may start, or that a live instance has.
     pub pins: Vec<ImagePin>,
     /// The images that containers of live instances name.
     pub containers: Vec<NamedImage>,

@@ -41,7 +41,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::NoSuchService`]; [`StoreError::ServiceChanged`] when the service has another generation than
-    /// `seen`; [`StoreError::PerClientService`] when the number of instances of a service with one for each client is to
+    /// `seen`; [`StoreError::ServiceRemoving`] when it is to be anything but removed and is being removed;
+    /// [`StoreError::PerClientService`] when the number of instances of a service with one for each client is to
     /// change; when the database is unreachable.
     pub async fn change_service(
         &self,
@@ -88,6 +89,9 @@ impl Change {
 
     /// The service as it will be, its event, and the kind of its operation; `None` when nothing changes.
     fn changed(&self, before: &RecordedService) -> Result<Option<Changed>, StoreError> {
+        if before.state == ServiceState::Removing && self.change != ServiceChange::Remove {
+            return Err(StoreError::ServiceRemoving(self.name.clone()));
+        }
         let mut after = RecordedService {
             generation: before.generation + 1,
             changed: self.at,

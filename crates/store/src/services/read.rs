@@ -26,9 +26,13 @@ statements! {
             or version in (select l.version from service_slots l where l.service = $1)) order by version";
     CURRENT = "select v.service, v.version, v.spec, v.template_version, v.created, v.made_by
         from services s join service_versions v on v.service = s.name and v.version = s.version order by v.service";
+    // Those of versions that are only kept, so that somebody can go back to them, are read when somebody does.
     TEMPLATES = "select t.name, t.version, t.spec, v.created, v.made_by
-        from service_versions v join templates t
-            on t.name = 'service:' || v.service || ':' || v.version and t.version = v.template_version
+        from service_versions v join services s on s.name = v.service
+            join templates t on t.name = 'service:' || v.service || ':' || v.version and t.version = v.template_version
+        where v.version = s.version or v.version = s.good_version
+            or exists (select 1 from service_slots l where l.service = v.service and l.version = v.version)
+            or exists (select 1 from instances i where i.template = t.name and i.phase <> 'removed')
         order by t.name";
 }
 
@@ -115,7 +119,8 @@ impl Store {
         versions(&mut self.snapshot().await?, name).await
     }
 
-    /// The templates that services are made from, each under the name of its service and version.
+    /// The templates that instances of services are or may be made from, each under the name of its service and version:
+    /// those of the versions in force, of the last good ones, and of slots and instances.
     ///
     /// # Errors
     ///
