@@ -2,7 +2,7 @@
 //! the time is an argument.
 //!
 //! ```text
-//! file (TOML, JSON, YAML, Marathon) ──▶ Document ──▶ ServiceSpec ──▶ plan(old, new): what would change
+//! file (TOML, JSON, YAML, Marathon) ──▶ Document ──▶ ServiceSpec
 //!                                     keys as JSON     checked
 //! roll::Situation (what is recorded and seen) ──▶ roll::next ──▶ roll::Moves (what to do, and when to ask again)
 //! ```
@@ -14,5 +14,4 @@ mod spec;
 
 pub use spec::{
     Health, Instances, MOST_INSTANCES, PerClient, Placement, Probe, RollOrder, ServiceSpec, Strategy, is_service_name,
-    template_name,
 };

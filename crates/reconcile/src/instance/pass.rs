@@ -76,7 +76,7 @@ impl Orchestrator {
         let live: Arc<[Instance]> = self.inner.records.live_instances().await?.into();
         let declared = self.declared();
         let settings = declared.settings();
-        let providing = providing(settings);
+        let providing = self.providing(settings);
         let needs_engines = !providing.is_empty() || !live.is_empty();
         self.watch_engines(watches, needs_engines);
         self.reconcile_checks(&live);
@@ -99,6 +99,16 @@ impl Orchestrator {
             self.compare_beside(id, host, live.clone(), needs_engines);
         }
         Ok(in_words(&live))
+    }
+
+    /// The links whose clients get instances: of templates of the settings, or of services.
+    fn providing<'s>(&self, settings: &'s Settings) -> Vec<&'s str> {
+        let of_services = |link: &str| self.inner.wants.iter().any(|wants| wants.provides(link));
+        let links = settings
+            .links
+            .iter()
+            .filter(|link| settings.provides(link) || (link.instances.is_some() && of_services(&link.name)));
+        links.map(|link| link.name.as_str()).collect()
     }
 
     /// Whether its lifetime demands something before the pass after the next one. Its worker may be gone, as after a start
@@ -379,12 +389,6 @@ fn runs_whole(instance: &Instance, running: Option<&HashSet<ContainerName>>) -> 
 fn is_as_planned(found: &FoundAttachment, attachment: &Attachment) -> bool {
     let on_network = found.up && found.bridge.as_ref() == Some(&attachment.bridge);
     on_network && found.isolated == attachment.isolated && found.guarded
-}
-
-/// The links whose clients get instances.
-fn providing(settings: &Settings) -> Vec<&str> {
-    let links = settings.links.iter().filter(|link| settings.provides(link));
-    links.map(|link| link.name.as_str()).collect()
 }
 
 /// The links whose clients neither have instances nor get any.

@@ -11,7 +11,7 @@ use super::spec::{containers, spec};
 use super::volumes::Volumes;
 use super::wants::Want;
 use crate::addresses::Reserved;
-use orchestrator_catalog::Template;
+use orchestrator_catalog::{Declared, Template};
 use orchestrator_host::{Capabilities, Capability};
 use orchestrator_model::{
     Attachment, Container, EventKind, HostId, InstanceId, MacAddress, Mount, NewEvent, Owner, RecordedVolume, Resolver,
@@ -64,7 +64,9 @@ impl Orchestrator {
             return Ok(Planned::Done);
         };
         let (Some(template), Some(segment)) = (declared.template(&name), segment(declared.settings(), &network)) else {
-            return Ok(Planned::Done);
+            let (detail, now) = (undeclared(&declared, &name, &network), self.inner.clock.now());
+            self.report_unplanned(&situation.key, &network, detail, now).await?;
+            return Ok(Planned::Later(now.plus(FULL_PAUSE)));
         };
         if self.ask_for_place(situation, template, &network).await? == Verdict::Later {
             return Ok(Planned::NoPlace);
@@ -349,6 +351,17 @@ impl Orchestrator {
             self.inner.records.append_event(event).await?;
         }
         Ok(())
+    }
+}
+
+/// Why an instance cannot be planned whose template or network is not declared.
+fn undeclared(declared: &Declared, template: &str, network: &str) -> String {
+    match declared.template(template) {
+        None => format!("there is no template {template:?}; declare it, or name another one"),
+        Some(_) => format!(
+            "there is no link or network {network:?} with addresses for instances; describe it under [[network]], or name \
+             another one"
+        ),
     }
 }
 

@@ -41,6 +41,12 @@ pub trait Wants: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Whether clients of this link may have instances of this owner's, though no template of the settings says so. Otherwise
+    /// nobody is notified of their leases.
+    fn provides(&self, _link: &str) -> bool {
+        false
+    }
+
     /// Owners that may want something although they have no instance and hold no lease. The full pass asks for them.
     fn owners(&self, _declared: &Declared) -> Vec<Owner> {
         Vec::new()

@@ -129,8 +129,19 @@ impl Reconciler for Worker {
 
 /// The reason of an instance that is removed because nobody wants it any more.
 fn reason_of_removal(instance: &Instance) -> &'static str {
-    let expired = instance.times.expired;
-    expired.map_or("the client's lease ended", |expiry| expiry.sentence())
+    let why = match instance.owner {
+        Owner::Client(_) => "the client's lease ended",
+        Owner::Service(_) | Owner::Pool(_) | Owner::Operator(_) => "its slot is closed",
+    };
+    instance.times.expired.map_or(why, |expiry| expiry.sentence())
+}
+
+/// Why the grace period of an instance begins.
+fn reason_of_grace(instance: &Instance, until: Timestamp) -> String {
+    match instance.owner {
+        Owner::Client(_) => format!("the client's lease ended; removed at {until} unless the client returns"),
+        Owner::Service(_) | Owner::Pool(_) | Owner::Operator(_) => format!("its slot is closed; removed at {until}"),
+    }
 }
 
 /// Rests until then. An instance that is tried again has failed; one in its grace has not.
@@ -221,7 +232,7 @@ impl Orchestrator {
                 }
             }
             (Step::BeginGrace(until), Some(instance)) => {
-                let reason = format!("the client's lease ended; removed at {until} unless the client returns");
+                let reason = reason_of_grace(instance, until);
                 self.move_to(
                     instance,
                     Phase::Ending,

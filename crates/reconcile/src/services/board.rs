@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use orchestrator_model::{ServiceState, Slot, SlotState, service_template};
-use orchestrator_service::{Instances, PerClient, ServiceSpec};
-use orchestrator_settings::Settings;
-use orchestrator_store::ServiceSituation;
+use orchestrator_model::{ServiceSlot, ServiceState, Slot, SlotState, service_template};
+use orchestrator_service::{Instances, PerClient};
 
+use super::reading::Reading;
 use crate::instance::Want;
 
 /// What each service wants. A cheap handle: all clones share it.
@@ -23,6 +22,8 @@ pub(super) enum Wanted {
     Slots(BTreeMap<Slot, Want>),
     /// Each of these clients is to have an instance of this template.
     PerClient(PerClient, String),
+    /// Nobody can say which clients are to have an instance. Those that have one keep it.
+    KeepPerClient,
 }
 
 impl Board {
@@ -31,10 +32,15 @@ impl Board {
         self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what is recorded of a service.
-    pub(super) fn put(&self, situation: &ServiceSituation, settings: &Settings) {
-        let wanted = wanted(situation, settings);
-        self.services().insert(situation.service.name.clone(), wanted);
+    /// Takes in what is recorded of a service. Returns whether it wants anything else than before.
+    pub(super) fn put(&self, reading: &Reading) -> bool {
+        let wanted = wanted(reading);
+        let mut services = self.services();
+        if services.get(reading.name()) == Some(&wanted) {
+            return false;
+        }
+        services.insert(reading.name().to_owned(), wanted);
+        true
     }
 
     pub(super) fn remove(&self, service: &str) {
@@ -42,47 +48,28 @@ impl Board {
     }
 }
 
-/// Reads a recorded version. One that this program or these settings cannot read keeps its instances, and gets no others.
-fn spec_of(situation: &ServiceSituation, version: u64, settings: &Settings) -> Option<ServiceSpec> {
-    let recorded = situation.version(version)?;
-    let keys = serde_json::from_str(&recorded.spec).ok()?;
-    match ServiceSpec::reread(&keys, settings) {
-        Ok(spec) => Some(spec),
-        Err(faults) => {
-            tracing::warn!(service = recorded.service, version, %faults, "cannot be read; deploy it anew");
-            None
-        }
-    }
-}
-
-/// The recorded versions that are in use.
-pub(super) fn specs_of(situation: &ServiceSituation, settings: &Settings) -> BTreeMap<u64, Option<ServiceSpec>> {
-    let versions = situation.versions.iter().map(|version| version.version);
-    versions
-        .map(|version| (version, spec_of(situation, version, settings)))
-        .collect()
-}
-
-fn wanted(situation: &ServiceSituation, settings: &Settings) -> Wanted {
-    let service = &situation.service;
-    let specs = specs_of(situation, settings);
+fn wanted(reading: &Reading) -> Wanted {
+    let service = &reading.situation.service;
     if service.instances.is_none() && service.state == ServiceState::Active {
-        let current = specs.get(&service.version).and_then(Option::as_ref);
-        if let Some(Instances::PerClient(clients)) = current.map(|spec| &spec.instances) {
-            return Wanted::PerClient(clients.clone(), service_template(&service.name, service.version));
-        }
+        return match reading.target().map(|spec| &spec.instances) {
+            Some(Instances::PerClient(clients)) => {
+                Wanted::PerClient(clients.clone(), service_template(&service.name, service.version))
+            }
+            Some(Instances::Count(_)) | None => Wanted::KeepPerClient,
+        };
     }
-    let open = situation.slots.iter().filter(|slot| slot.state != SlotState::Closed);
-    let want = |slot: &orchestrator_model::ServiceSlot| {
-        let spec = specs.get(&slot.version).and_then(Option::as_ref);
-        let want = match spec.and_then(|spec| spec.network.clone()) {
-            Some(network) if slot.state == SlotState::Wanted => Want::Fill {
+    let want = |slot: &ServiceSlot| {
+        let network = reading.spec(slot.version).and_then(|spec| spec.network.clone());
+        let want = match network.filter(|_| slot.state == SlotState::Wanted) {
+            Some(network) => Want::Fill {
                 template: service_template(&service.name, slot.version),
                 network,
             },
-            _ => Want::Keep,
+            None => Want::Keep,
         };
         (slot.slot(), want)
     };
+    let open = reading.situation.slots.iter();
+    let open = open.filter(|slot| slot.state != SlotState::Closed);
     Wanted::Slots(open.map(want).collect())
 }

@@ -8,8 +8,9 @@ use orchestrator_model::{
     SlotState,
 };
 use orchestrator_service::ServiceSpec;
-use orchestrator_store::ServiceSituation;
 use tokio::sync::watch;
+
+use super::reading::Reading;
 
 /// Sends snapshots, each with a higher number than the one before.
 pub(super) struct Publisher {
@@ -60,6 +61,11 @@ impl Publisher {
         });
     }
 
+    /// How a service is shown now; as one that is not reached if it is not shown.
+    pub(super) fn shown(&self, name: &str) -> ServiceEndpoints {
+        self.sender.borrow().services.get(name).cloned().unwrap_or_default()
+    }
+
     /// Shows a service no more.
     pub(super) fn remove(&self, name: &str) {
         self.sender.send_if_modified(|current| {
@@ -107,31 +113,8 @@ impl Publisher {
     }
 }
 
-/// How a service is reached, by what is recorded: names and balancers as `spec` says, each instance as its own version.
-pub(super) fn endpoints_of(
-    situation: &ServiceSituation,
-    spec: &ServiceSpec,
-    specs: &BTreeMap<u64, Option<ServiceSpec>>,
-) -> ServiceEndpoints {
-    let own = specs.iter().filter_map(|(version, spec)| {
-        let ports = spec.as_ref()?.ports.clone();
-        Some((*version, Arc::new(ports)))
-    });
-    let ports: BTreeMap<u64, _> = own.collect();
-    let member = |slot: &ServiceSlot| {
-        let instance = instance_in(situation, slot)?;
-        let attachment = instance.attachment()?;
-        let endpoint = Endpoint {
-            instance: instance.id,
-            version: slot.version,
-            address: instance.address()?,
-            network: attachment.network.clone(),
-            host: instance.host.clone()?,
-            state: state_of(slot, instance)?,
-            ports: ports.get(&slot.version).cloned().unwrap_or_default(),
-        };
-        Some((slot.slot(), endpoint))
-    };
+/// How a service is reached, without its instances.
+pub(super) fn reached_by(spec: &ServiceSpec) -> ServiceEndpoints {
     ServiceEndpoints {
         index: 0,
         ports: spec.ports.clone(),
@@ -139,14 +122,31 @@ pub(super) fn endpoints_of(
         listen: spec.listen.clone(),
         sticky: spec.sticky,
         proxy_protocol: spec.proxy_protocol,
-        members: situation.slots.iter().filter_map(member).collect(),
+        members: BTreeMap::new(),
     }
 }
 
-/// The live instance in a slot.
-pub(super) fn instance_in<'s>(situation: &'s ServiceSituation, slot: &ServiceSlot) -> Option<&'s Instance> {
-    let name = slot.slot();
-    situation.instances.iter().find(|instance| instance.slot == name)
+/// The instances of a service, each with the ports of its own version.
+pub(super) fn members(reading: &Reading) -> BTreeMap<Slot, Endpoint> {
+    let own = reading.specs.iter().filter_map(|(version, spec)| {
+        let ports = spec.as_ref()?.ports.clone();
+        Some((*version, Arc::new(ports)))
+    });
+    let ports: BTreeMap<u64, _> = own.collect();
+    let member = |slot: &ServiceSlot| {
+        let instance = reading.instance_in(slot)?;
+        let endpoint = Endpoint {
+            instance: instance.id,
+            version: slot.version,
+            address: instance.address()?,
+            network: instance.attachment()?.network.clone(),
+            host: instance.host.clone()?,
+            state: state_of(slot, instance)?,
+            ports: ports.get(&slot.version).cloned().unwrap_or_default(),
+        };
+        Some((slot.slot(), endpoint))
+    };
+    reading.situation.slots.iter().filter_map(member).collect()
 }
 
 /// Whether an instance may be reached; `None` for one that is going.

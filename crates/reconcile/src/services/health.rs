@@ -1,51 +1,47 @@
 //! What the checks say of the slots of a service, and which slots have ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use orchestrator_model::{EventKind, Health, Instance, NewEvent, Phase, ServiceSlot, SlotState};
+use orchestrator_model::{EventKind, Health, Instance, InstanceId, NewEvent, Phase, ServiceSlot, SlotState};
 use orchestrator_service::ServiceSpec;
-use orchestrator_store::{ServiceSituation, SlotChange};
+use orchestrator_store::SlotChange;
 
 use super::Services;
-use super::endpoints::instance_in;
 use super::probe::port_of;
+use super::reading::Reading;
 
 impl Services {
     /// What is to be recorded of the slots, because of their checks or because their instances are gone.
-    pub(super) fn observe(
-        &self,
-        situation: &ServiceSituation,
-        specs: &BTreeMap<u64, Option<ServiceSpec>>,
-    ) -> Vec<SlotChange> {
+    pub(super) fn observe(&self, reading: &Reading) -> Vec<SlotChange> {
         let mut checked = BTreeSet::new();
         let mut changes = Vec::new();
-        for slot in &situation.slots {
-            let instance = instance_in(situation, slot);
+        for slot in &reading.situation.slots {
+            let instance = reading.instance_in(slot);
             if slot.state == SlotState::Closed {
                 if instance.is_none() {
                     changes.push(gone(slot));
                 }
                 continue;
             }
-            let spec = specs.get(&slot.version).and_then(Option::as_ref);
+            let spec = reading.spec(slot.version);
             let (health, detail) = match (instance.filter(|instance| is_up(instance)), spec) {
-                (Some(instance), Some(spec)) => self.health(situation, slot, instance, spec, &mut checked),
+                (Some(instance), Some(spec)) => self.health(reading.name(), slot, instance, spec, &mut checked),
                 (Some(instance), None) => (slot.health_of(instance.id), slot.detail.clone()),
                 (None, _) => (Health::Unknown, slot.detail.clone()),
             };
-            changes.extend(self.changed(situation, slot, instance, health, detail));
+            changes.extend(self.changed(reading.name(), slot, instance, health, detail));
         }
-        self.inner.prober.keep(&situation.service.name, &checked);
+        self.inner.prober.keep(reading.name(), &checked);
         changes
     }
 
     fn health(
         &self,
-        situation: &ServiceSituation,
+        service: &str,
         slot: &ServiceSlot,
         instance: &Instance,
         spec: &ServiceSpec,
-        checked: &mut BTreeSet<orchestrator_model::InstanceId>,
+        checked: &mut BTreeSet<InstanceId>,
     ) -> (Health, Option<String>) {
         // Without a check, an instance is healthy while it is ready.
         let Some(check) = &spec.health else {
@@ -53,14 +49,13 @@ impl Services {
         };
         let port = port_of(&check.probe).and_then(|name| spec.ports.get(name));
         checked.insert(instance.id);
-        let (service, recorded) = (&situation.service.name, slot.health_of(instance.id));
-        let port = port.map(|port| port.number);
+        let (recorded, port) = (slot.health_of(instance.id), port.map(|port| port.number));
         self.inner.prober.check(service, instance, check, port, recorded)
     }
 
     fn changed(
         &self,
-        situation: &ServiceSituation,
+        service: &str,
         slot: &ServiceSlot,
         instance: Option<&Instance>,
         health: Health,
@@ -81,7 +76,7 @@ impl Services {
         let of = instance.filter(|_| is_news);
         let event = of.map(|instance| NewEvent {
             detail: Some(in_words(slot, health, detail)),
-            service: Some(situation.service.name.clone()),
+            service: Some(service.to_owned()),
             ..instance.event(now, EventKind::HealthChanged)
         });
         Some(SlotChange {

@@ -19,6 +19,7 @@ mod endpoints;
 mod health;
 mod moves;
 mod probe;
+mod reading;
 mod records;
 mod situation;
 mod wants;
@@ -37,9 +38,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::board::{Board, specs_of};
+use self::board::Board;
 use self::endpoints::Publisher;
 use self::probe::Prober;
+use self::reading::Reading;
 pub use self::records::ServiceRecords;
 pub use self::wants::ServiceWants;
 use crate::driver::Driver;
@@ -102,8 +104,9 @@ impl Services {
         let mut recorded = Vec::new();
         for service in parts.records.services().await? {
             if let Some(situation) = parts.records.service_situation(&service.name).await? {
-                board.put(&situation, &settings);
-                recorded.push(situation);
+                let reading = Reading::new(situation, &settings);
+                board.put(&reading);
+                recorded.push(reading);
             }
         }
         let hosts: BTreeMap<HostId, Arc<dyn Host>> = parts
@@ -133,9 +136,7 @@ impl Services {
             }
         });
         let services = Self { inner };
-        for situation in &recorded {
-            services.publish(situation, &specs_of(situation, &settings));
-        }
+        recorded.iter().for_each(|reading| services.publish(reading));
         Ok(services)
     }
 

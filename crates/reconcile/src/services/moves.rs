@@ -1,16 +1,18 @@
 //! What the roller decides, as it is recorded.
 
-use std::collections::BTreeSet;
-
-use orchestrator_model::{EventKind, NewEvent, ServiceSlot, SlotState, Timestamp};
+use orchestrator_model::{EventKind, NewEvent, ServiceSlot, ServiceState, SlotState, Timestamp};
 use orchestrator_service::roll::{Cause, Closed, Move, Moves};
 use orchestrator_store::{Failures, RollOutcome, ServiceSituation, ServiceUpdate, SlotChange};
 
-use super::endpoints::instance_in;
+use super::reading::Reading;
 
 /// What is recorded for these moves; `None` for none.
-pub(super) fn update_for(situation: &ServiceSituation, moves: &Moves, now: Timestamp) -> Option<ServiceUpdate> {
-    let is_over = moves.settled && situation.operation.is_some();
+///
+/// The operation that runs is over when all is as wanted. A removal is not over before the service is forgotten.
+pub(super) fn update_for(reading: &Reading, moves: &Moves, now: Timestamp) -> Option<ServiceUpdate> {
+    let situation = &reading.situation;
+    let is_active = situation.service.state == ServiceState::Active;
+    let is_over = moves.settled && is_active && situation.operation.is_some();
     if moves.moves.is_empty() && !is_over {
         return None;
     }
@@ -23,28 +25,25 @@ pub(super) fn update_for(situation: &ServiceSituation, moves: &Moves, now: Times
         settled: is_over,
         at: now,
     };
-    let mut taken = taken(situation);
     for one in &moves.moves {
         match one {
             Move::Open { slot, version } => {
-                let number = free(&taken, *slot);
-                taken.insert(number);
-                let detail = format!("slot {number}, version {version}");
-                let slot = ServiceSlot::open(number, *version, now);
+                let detail = format!("slot {slot}, version {version}");
+                let slot = ServiceSlot::open(*slot, *version, now);
                 update
                     .slots
-                    .push(change(situation, slot, EventKind::SlotOpened, detail, now));
+                    .push(change(reading, slot, EventKind::SlotOpened, detail, now));
             }
             Move::Drain { slot, cause } => {
                 let detail = format!("slot {slot}: {}", why(cause));
                 let slot = moved(situation, *slot, SlotState::Draining, now);
-                let drained = slot.map(|slot| change(situation, slot, EventKind::SlotDraining, detail, now));
+                let drained = slot.map(|slot| change(reading, slot, EventKind::SlotDraining, detail, now));
                 update.slots.extend(drained);
             }
             Move::Close { slot, cause } => {
                 let detail = format!("slot {slot}: {}", why_now(*cause));
                 let slot = moved(situation, *slot, SlotState::Closed, now);
-                let closed = slot.map(|slot| change(situation, slot, EventKind::SlotClosed, detail, now));
+                let closed = slot.map(|slot| change(reading, slot, EventKind::SlotClosed, detail, now));
                 update.slots.extend(closed);
             }
             Move::Failed { .. } => {
@@ -79,22 +78,6 @@ pub(super) fn update_for(situation: &ServiceSituation, moves: &Moves, now: Times
     Some(update)
 }
 
-/// The numbers that are not free: of all slots, and of instances that are still there.
-fn taken(situation: &ServiceSituation) -> BTreeSet<u32> {
-    let slots = situation.slots.iter().map(|slot| slot.number);
-    let instances = situation.instances.iter();
-    let filled = instances.filter_map(|instance| instance.slot.as_str().parse().ok());
-    slots.chain(filled).collect()
-}
-
-/// This number if it is free, or else the lowest that is.
-fn free(taken: &BTreeSet<u32>, wanted: u32) -> u32 {
-    match taken.contains(&wanted) {
-        false => wanted,
-        true => (0..).find(|number| !taken.contains(number)).unwrap_or(wanted),
-    }
-}
-
 fn moved(situation: &ServiceSituation, number: u32, state: SlotState, now: Timestamp) -> Option<ServiceSlot> {
     let slot = situation.slots.iter().find(|slot| slot.number == number)?;
     Some(ServiceSlot {
@@ -104,14 +87,8 @@ fn moved(situation: &ServiceSituation, number: u32, state: SlotState, now: Times
     })
 }
 
-fn change(
-    situation: &ServiceSituation,
-    slot: ServiceSlot,
-    kind: EventKind,
-    detail: String,
-    now: Timestamp,
-) -> SlotChange {
-    let instance = instance_in(situation, &slot);
+fn change(reading: &Reading, slot: ServiceSlot, kind: EventKind, detail: String, now: Timestamp) -> SlotChange {
+    let instance = reading.instance_in(&slot);
     let event = match instance {
         Some(instance) => instance.event(now, kind),
         None => NewEvent::new(now, kind),
@@ -120,7 +97,7 @@ fn change(
         slot,
         gone: false,
         event: Some(NewEvent {
-            service: Some(situation.service.name.clone()),
+            service: Some(reading.name().to_owned()),
             detail: Some(detail),
             ..event
         }),

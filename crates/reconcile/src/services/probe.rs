@@ -18,7 +18,10 @@ use tokio_util::task::TaskTracker;
 use self::check::Target;
 
 /// Checks that are under way at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 256;
+
+/// Checks of one service that are under way at once: one whose instances do not answer holds up no other.
+const OF_ONE_SERVICE: usize = 16;
 
 /// The longest time between two checks of an instance that has not passed yet.
 const HASTE: Duration = Duration::from_millis(500);
@@ -44,6 +47,8 @@ struct Entry {
     check: Check,
     checked: Checked,
     detail: Option<String>,
+    /// The permits of all checks of the service.
+    permits: Arc<Semaphore>,
     /// Ends the task of the instance.
     _task: DropGuard,
 }
@@ -98,7 +103,13 @@ impl Prober {
             .get(&instance.id)
             .map_or(recorded, |entry| model(entry.checked.health()));
         let stop = self.shared.stop.child_token();
+        let others = entries.values().find(|entry| entry.service == service);
+        let permits = others.map_or_else(
+            || Arc::new(Semaphore::new(OF_ONE_SERVICE)),
+            |entry| entry.permits.clone(),
+        );
         let entry = Entry {
+            permits: permits.clone(),
             service: service.to_owned(),
             target: target.clone(),
             check: check.clone(),
@@ -109,7 +120,8 @@ impl Prober {
         entries.insert(instance.id, entry);
         let (prober, id, host, check) = (self.clone(), instance.id, instance.host.clone(), check.clone());
         self.shared.tracker.spawn(async move {
-            stop.run_until_cancelled(prober.run(id, host, target, check)).await;
+            stop.run_until_cancelled(prober.run(id, host, target, check, &permits))
+                .await;
         });
         (recorded, None)
     }
@@ -120,13 +132,19 @@ impl Prober {
             .retain(|id, entry| entry.service != service || instances.contains(id));
     }
 
-    async fn run(&self, id: InstanceId, host: Option<HostId>, target: Target, check: Check) {
+    /// What the last check of an instance found, if it failed.
+    pub(super) fn detail(&self, id: InstanceId) -> Option<String> {
+        self.entries().get(&id)?.detail.clone()
+    }
+
+    async fn run(&self, id: InstanceId, host: Option<HostId>, target: Target, check: Check, of_service: &Semaphore) {
         let Some(host) = host.and_then(|host| self.shared.hosts.get(&host)) else {
             return;
         };
         loop {
             let result = {
-                let Ok(_permit) = self.shared.permits.acquire().await else {
+                // Its own service's permit first: who waits for that holds none of the others'.
+                let (Ok(_own), Ok(_permit)) = (of_service.acquire().await, self.shared.permits.acquire().await) else {
                     return;
                 };
                 target.check(host.as_ref(), check.timeout).await

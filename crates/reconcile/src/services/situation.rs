@@ -1,30 +1,26 @@
 //! What the roller is asked.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use orchestrator_model::{EndpointState, Instance, ServiceSlot, ServiceState, SlotState};
+use orchestrator_model::{EndpointState, Health, Instance, ServiceSlot, ServiceState, SlotState};
 use orchestrator_runtime::routers::{BALANCER, VIRTUAL_ADDRESSES};
+use orchestrator_service::Strategy;
 use orchestrator_service::roll::{self, Failures, Removal, Target};
-use orchestrator_service::{ServiceSpec, Strategy};
 use orchestrator_store::ServiceSituation;
 
 use super::Services;
-use super::endpoints::instance_in;
 use super::probe::own;
+use super::reading::Reading;
 
 impl Services {
     /// The situation of a service for the roller.
-    pub(super) fn roll_situation(
-        &self,
-        situation: &ServiceSituation,
-        specs: &BTreeMap<u64, Option<ServiceSpec>>,
-    ) -> roll::Situation {
+    ///
+    /// One that is being removed has no version that could be good or fail any more: all of its slots go.
+    pub(super) fn roll_situation(&self, reading: &Reading) -> roll::Situation {
+        let situation = &reading.situation;
         let service = &situation.service;
-        let spec = specs.get(&service.version).and_then(Option::as_ref);
-        let count = match service.state {
-            ServiceState::Active => service.instances.unwrap_or_default(),
-            ServiceState::Removing => 0,
-        };
+        let is_active = service.state == ServiceState::Active;
+        let count = service.instances.filter(|_| is_active).unwrap_or_default();
         let open = situation.slots.iter().filter(|slot| slot.state != SlotState::Closed);
         roll::Situation {
             now: self.inner.clock.now(),
@@ -32,42 +28,41 @@ impl Services {
                 version: service.version,
                 count,
             },
-            good: service.good_version,
+            good: match is_active {
+                true => service.good_version,
+                false => Some(service.version),
+            },
             given_up: service.given_up,
-            paused: service.paused.is_some() && service.state == ServiceState::Active,
+            paused: service.paused.is_some() && is_active,
             removal: match service.oldest_first {
                 true => Removal::Oldest,
                 false => Removal::Newest,
             },
-            strategy: spec.map_or_else(Strategy::default, |spec| spec.strategy),
+            strategy: reading.target().map_or_else(Strategy::default, |spec| spec.strategy),
             failures: Failures {
                 in_a_row: service.failures,
                 last: service.failed_at,
             },
             applied: self.inner.routers.applied(),
-            slots: open.map(|slot| self.slot_situation(situation, slot, specs)).collect(),
+            slots: open.map(|slot| self.slot_situation(reading, slot)).collect(),
+            closing: closing(situation),
         }
     }
 
-    fn slot_situation(
-        &self,
-        situation: &ServiceSituation,
-        slot: &ServiceSlot,
-        specs: &BTreeMap<u64, Option<ServiceSpec>>,
-    ) -> roll::SlotSituation {
-        let instance = instance_in(situation, slot);
+    fn slot_situation(&self, reading: &Reading, slot: &ServiceSlot) -> roll::SlotSituation {
+        let instance = reading.instance_in(slot);
         let (state, shown) = match slot.state {
             SlotState::Wanted => (roll::SlotState::Wanted, EndpointState::Serving),
             SlotState::Draining | SlotState::Closed => (roll::SlotState::Draining, EndpointState::Draining),
         };
-        let spec = specs.get(&slot.version).and_then(Option::as_ref);
+        let spec = reading.spec(slot.version);
         // Nobody counts the connections of a service that is reached by its names alone.
         let routers = &self.inner.routers;
         let is_counted = spec.is_some_and(|spec| {
             (!spec.routes.is_empty() && routers.counts(BALANCER))
                 || (!spec.listen.is_empty() && routers.counts(VIRTUAL_ADDRESSES))
         });
-        let (name, number) = (&situation.service.name, slot.slot());
+        let (name, number) = (reading.name(), slot.slot());
         let publisher = &self.inner.publisher;
         let published = publisher.begun(name, &number, shown).or_else(|| {
             // One that was never shown, or is no more, is led to by nobody who has a later snapshot.
@@ -84,15 +79,29 @@ impl Services {
             since: slot.since,
             phase: instance.map(|instance| instance.phase),
             attempts: instance.map_or(0, |instance| instance.attempts),
-            health: own(instance.map_or(orchestrator_model::Health::Unknown, |instance| {
-                slot.health_of(instance.id)
-            })),
+            health: own(instance.map_or(Health::Unknown, |instance| slot.health_of(instance.id))),
             off: instance.is_some_and(|instance| instance.times.off.is_some()),
             published,
             connections: instance.filter(|_| is_counted).map(connections),
-            reason: instance
-                .and_then(|instance| instance.reason.clone())
-                .or_else(|| slot.detail.clone()),
+            reason: self.reason(slot, instance),
         }
     }
+
+    /// Why a slot does not serve: what keeps its instance from being ready, or what its last failed check found. A check that
+    /// never passed is not recorded.
+    fn reason(&self, slot: &ServiceSlot, instance: Option<&Instance>) -> Option<String> {
+        let of_phase = instance.and_then(|instance| instance.reason.clone());
+        let of_check = || self.inner.prober.detail(instance?.id);
+        of_phase.or_else(of_check).or_else(|| slot.detail.clone())
+    }
+}
+
+/// The numbers of closed slots, and of instances in no slot: as long as one is there, its number is not free.
+fn closing(situation: &ServiceSituation) -> BTreeSet<u32> {
+    let open = situation.slots.iter().filter(|slot| slot.state != SlotState::Closed);
+    let open: BTreeSet<u32> = open.map(|slot| slot.number).collect();
+    let closed = situation.slots.iter().map(|slot| slot.number);
+    let instances = situation.instances.iter();
+    let filled = instances.filter_map(|instance| instance.slot.as_str().parse().ok());
+    closed.chain(filled).filter(|number| !open.contains(number)).collect()
 }

@@ -14,6 +14,7 @@ use crate::instance::{Want, Wants, is_spent};
 /// each, an instance while it holds a lease.
 ///
 /// - A slot that drains keeps its instance, and gets no other.
+/// - A slot whose template the catalog does not have yet is not filled: the full pass that follows the catalog asks again.
 /// - An instance of a client stays while its client holds a lease, also when another version was deployed since.
 #[derive(Debug, Clone)]
 pub struct ServiceWants(pub(super) Board);
@@ -26,9 +27,24 @@ impl ServiceWants {
             Wanted::PerClient(clients, template) if are_of(clients, link, class) => {
                 Some((Slot::of_service(name), template.clone()))
             }
-            Wanted::PerClient(..) | Wanted::Slots(_) => None,
+            Wanted::PerClient(..) | Wanted::KeepPerClient | Wanted::Slots(_) => None,
         });
         of_clients.collect()
+    }
+
+    /// The slots of clients that keep what they have: those of services whose version cannot be read.
+    fn kept(&self) -> Vec<Slot> {
+        let services = self.0.services();
+        let kept = services.iter().filter(|(_, wanted)| **wanted == Wanted::KeepPerClient);
+        kept.map(|(name, _)| Slot::of_service(name)).collect()
+    }
+}
+
+/// The want, unless it is for a template that the catalog does not have: then what is there stays.
+fn known(want: &Want, declared: &Declared) -> Want {
+    match want {
+        Want::Fill { template, .. } if declared.template(template).is_none() => Want::Keep,
+        want => want.clone(),
     }
 }
 
@@ -49,8 +65,11 @@ impl Wants for ServiceWants {
     ) -> BTreeMap<Slot, Want> {
         if let Owner::Service(name) = owner {
             return match self.0.services().get(name) {
-                Some(Wanted::Slots(slots)) => slots.clone(),
-                Some(Wanted::PerClient(..)) | None => BTreeMap::new(),
+                Some(Wanted::Slots(slots)) => {
+                    let want = |(slot, want): (&Slot, &Want)| (slot.clone(), known(want, declared));
+                    slots.iter().map(want).collect()
+                }
+                Some(Wanted::PerClient(..) | Wanted::KeepPerClient) | None => BTreeMap::new(),
             };
         }
         let holds = |holding: &&Holding| holding.active_leases.iter().any(|lease| lease.valid_until > now);
@@ -59,6 +78,8 @@ impl Wants for ServiceWants {
         };
         let client = &holding.client;
         let of_clients = self.of_clients(&client.link, client.class.as_deref());
+        let kept = self.kept().into_iter().filter(|slot| holding.slots.contains(slot));
+        let kept = kept.map(|slot| (slot, Want::Keep));
         let want = |(slot, template): (Slot, String)| {
             let is_filled = holding.slots.contains(&slot);
             let is_spent = || is_spent(holding, &slot, declared.again(&template), now);
@@ -67,16 +88,26 @@ impl Wants for ServiceWants {
                 false if !client.wants_instance || is_spent() => None,
                 false => {
                     let network = client.link.clone();
-                    Some((slot, Want::Fill { template, network }))
+                    Some((slot, known(&Want::Fill { template, network }, declared)))
                 }
             }
         };
-        of_clients.into_iter().filter_map(want).collect()
+        kept.chain(of_clients.into_iter().filter_map(want)).collect()
     }
 
     fn slots_of_holder(&self, link: &str, class: Option<&str>, _: &Declared) -> Vec<Slot> {
         let of_clients = self.of_clients(link, class).into_iter();
         of_clients.map(|(slot, _)| slot).collect()
+    }
+
+    fn provides(&self, link: &str) -> bool {
+        let services = self.0.services();
+        // A client of any link may be in a class.
+        services.values().any(|wanted| match wanted {
+            Wanted::PerClient(PerClient::Link(name), _) => name == link,
+            Wanted::PerClient(PerClient::Class(_), _) => true,
+            Wanted::KeepPerClient | Wanted::Slots(_) => false,
+        })
     }
 
     fn owners(&self, _: &Declared) -> Vec<Owner> {

@@ -1,20 +1,18 @@
 //! One service's worker: brings it one step nearer to what is wanted, again and again. The driver runs it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_model::{Owner, ServiceState};
-use orchestrator_service::ServiceSpec;
+use orchestrator_model::{Owner, ServiceEndpoints, ServiceState};
 use orchestrator_service::roll::{self, Wait};
 use orchestrator_store::{ServiceSituation, ServiceUpdate, StoreError};
 use tokio::time::Instant;
 
 use super::Services;
-use super::board::specs_of;
-use super::endpoints::endpoints_of;
+use super::endpoints::{members, reached_by};
 use super::moves::update_for;
+use super::reading::Reading;
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use crate::instance::Wake;
 
@@ -101,14 +99,15 @@ impl Services {
             self.forget(name);
             return Ok(After::Gone);
         };
-        let settings = self.inner.settings.get();
-        self.inner.board.put(&situation, &settings);
-        let specs = specs_of(&situation, &settings);
-        let observed = self.observe(&situation, &specs);
+        let reading = Reading::new(situation, &self.inner.settings.get());
+        if self.inner.board.put(&reading) {
+            self.inner.notifications.notify(Owner::Service(name.to_owned()));
+        }
+        let observed = self.observe(&reading);
         if !observed.is_empty() {
             let update = ServiceUpdate {
                 service: name.to_owned(),
-                generation: situation.service.generation,
+                generation: reading.situation.service.generation,
                 slots: observed,
                 failures: None,
                 outcome: None,
@@ -118,30 +117,24 @@ impl Services {
             self.inner.records.update_service(update).await?;
             return Ok(After::Again);
         }
-        self.publish(&situation, &specs);
-        // What was recorded before may not have reached the workers of the instances: the daemon may have ended between.
-        self.inner.notifications.notify(Owner::Service(name.to_owned()));
-        if self.is_over(&situation).await? {
+        self.publish(&reading);
+        if self.is_over(&reading.situation).await? {
             self.forget(name);
             return Ok(After::Gone);
         }
-        let Some(target) = specs.get(&situation.service.version).and_then(Option::as_ref) else {
+        // One that is to be removed needs no version for that.
+        if reading.target().is_none() && reading.situation.service.state == ServiceState::Active {
             run.set_detail("its version cannot be read by this program and these settings; deploy it anew");
             return Ok(After::Rest(None));
-        };
-        self.roll(&situation, &specs, target, run).await
+        }
+        self.roll(&reading, run).await
     }
 
-    async fn roll(
-        &self,
-        situation: &ServiceSituation,
-        specs: &BTreeMap<u64, Option<ServiceSpec>>,
-        target: &ServiceSpec,
-        run: &Run,
-    ) -> Result<After, StoreError> {
-        let asked = self.roll_situation(situation, specs);
+    async fn roll(&self, reading: &Reading, run: &Run) -> Result<After, StoreError> {
+        let situation = &reading.situation;
+        let asked = self.roll_situation(reading);
         let mut moves = roll::next(&asked);
-        if target.count().is_none() && situation.slots.is_empty() {
+        if situation.service.instances.is_none() && situation.slots.is_empty() {
             // Each client's instance follows the client. Nothing is rolled.
             moves.settled = true;
         }
@@ -151,13 +144,12 @@ impl Services {
                 Wait::Routed { .. } | Wait::Unrouted { .. } | Wait::Connections { .. }
             )
         };
-        let name = &situation.service.name;
         match moves.waits.iter().any(is_waiting) {
-            true => self.waiting().insert(name.clone()),
-            false => self.waiting().remove(name),
+            true => self.waiting().insert(reading.name().to_owned()),
+            false => self.waiting().remove(reading.name()),
         };
         let now = self.inner.clock.now();
-        if let Some(update) = update_for(situation, &moves, now) {
+        if let Some(update) = update_for(reading, &moves, now) {
             self.inner.records.update_service(update).await?;
             return Ok(After::Again);
         }
@@ -166,14 +158,19 @@ impl Services {
         Ok(After::Rest(at))
     }
 
-    pub(super) fn publish(&self, situation: &ServiceSituation, specs: &BTreeMap<u64, Option<ServiceSpec>>) {
-        let service = &situation.service;
-        let current = specs.get(&service.version).and_then(Option::as_ref);
-        let good = service.good_version.and_then(|good| specs.get(&good)?.as_ref());
-        if let Some(spec) = current.or(good) {
-            let endpoints = endpoints_of(situation, spec, specs);
-            self.inner.publisher.put(&service.name, endpoints);
-        }
+    pub(super) fn publish(&self, reading: &Reading) {
+        let good = reading.situation.service.good_version;
+        let good = || good.and_then(|good| reading.spec(good));
+        let by = match reading.target().or_else(good) {
+            Some(spec) => reached_by(spec),
+            // How it was reached last is as good as it gets, and its instances are what they are.
+            None => self.inner.publisher.shown(reading.name()),
+        };
+        let endpoints = ServiceEndpoints {
+            members: members(reading),
+            ..by
+        };
+        self.inner.publisher.put(reading.name(), endpoints);
     }
 
     /// Whether the service was being removed, and nothing of it is left.

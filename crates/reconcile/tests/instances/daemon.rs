@@ -129,6 +129,15 @@ struct Daemon {
     running: JoinHandle<()>,
 }
 
+/// What the parts of a daemon share.
+pub(crate) struct Environment {
+    pub(crate) notifications: Notifications,
+    pub(crate) driver: Driver,
+    pub(crate) stop: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+    tasks: Tasks,
+}
+
 impl World {
     /// A machine on which nothing runs, and no daemon yet.
     pub(crate) fn new(seed: u64, settings: &str) -> Self {
@@ -159,10 +168,13 @@ impl World {
     }
 
     pub(crate) fn start(&mut self) {
-        assert!(self.daemon.is_none(), "one daemon at a time");
-        let (declared, catalog) = View::new(Arc::new(Declared::new(self.settings.clone(), Vec::new())));
-        let (notifications, conditions, tasks) = (Notifications::default(), Conditions::default(), Tasks::default());
-        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let environment = self.environment();
+        self.start_in(environment, Vec::new());
+    }
+
+    /// The environment of the next daemon.
+    pub(crate) fn environment(&self) -> Environment {
+        let (tasks, stop, tracker) = (Tasks::default(), CancellationToken::new(), TaskTracker::new());
         let driver = Driver::new(driver::Parts {
             settings: Current::new(self.settings.clone()).1,
             tasks: tasks.clone(),
@@ -170,6 +182,38 @@ impl World {
             tracker: tracker.clone(),
             stop: stop.clone(),
         });
+        Environment {
+            notifications: Notifications::default(),
+            driver,
+            stop,
+            tracker,
+            tasks,
+        }
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// What is declared: the settings, and the templates of services.
+    fn declared(&self) -> Arc<Declared> {
+        let declared = Declared::new(self.settings.clone(), Vec::new());
+        Arc::new(declared.with_services(self.records.service_templates()))
+    }
+
+    /// Starts a daemon that has further owners.
+    pub(crate) fn start_in(&mut self, environment: Environment, further: Vec<Arc<dyn Wants>>) {
+        assert!(self.daemon.is_none(), "one daemon at a time");
+        let Environment {
+            notifications,
+            driver,
+            stop,
+            tracker,
+            tasks,
+        } = environment;
+        let (declared, catalog) = View::new(self.declared());
+        let conditions = Conditions::default();
         let volumes = volumes::Parts {
             records: Arc::new(self.records.clone()),
             hosts: self.hosts.clone(),
@@ -196,7 +240,14 @@ impl World {
             rules: self.rules.clone(),
             pins,
             hosts: self.hosts.clone(),
-            wants: vec![Arc::new(Clients), self.replicas.clone(), self.per_client.clone()],
+            wants: [
+                Arc::new(Clients) as Arc<dyn Wants>,
+                self.replicas.clone(),
+                self.per_client.clone(),
+            ]
+            .into_iter()
+            .chain(further)
+            .collect(),
             clock: clock::clock(),
             notifications: notifications.clone(),
             conditions: conditions.clone(),
@@ -272,9 +323,13 @@ impl World {
     /// Other settings are in force from now on.
     pub(crate) fn reload(&mut self, settings: &str) {
         self.settings = Arc::new(orchestrator_settings::parse(settings, std::iter::empty()).unwrap());
+        self.refresh();
+    }
+
+    /// The catalog reads again what is declared.
+    pub(crate) fn refresh(&self) {
         if let Some(daemon) = &self.daemon {
-            let declared = Declared::new(self.settings.clone(), Vec::new());
-            daemon.declared.send_replace(Arc::new(declared));
+            daemon.declared.send_replace(self.declared());
         }
     }
 

@@ -5,6 +5,7 @@ mod attachments;
 mod clock;
 mod daemon;
 mod delays;
+mod deployments;
 mod images;
 mod life;
 mod limits;

@@ -3,6 +3,7 @@
 mod clients;
 mod images;
 mod limits;
+mod services;
 mod state;
 mod volumes;
 
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use ipnet::Ipv6Net;
 use orchestrator_host::fake::{CrashPoints, Random};
 use orchestrator_model::{
-    AttachmentId, BroughtImage, Client, ClientId, EventKind, GrantedTo, Iaid, Id, ImageKey, ImagePin, Instance,
+    AttachmentId, BroughtImage, Client, ClientId, Event, EventKind, GrantedTo, Iaid, Id, ImageKey, ImagePin, Instance,
     InstanceId, Keep, Lease, LeaseSource, LeaseState, NewEvent, Owner, OwnerLease, Pause, PauseScope, Phase,
     RecordedVolume, Share, SiteId, Slot, SlotKey, TimeChange, Times, Timestamp, VolumeId, VolumeState,
 };
@@ -24,6 +25,7 @@ use orchestrator_reconcile::volumes::VolumeRecords;
 use orchestrator_store::{
     AwayCause, Holding, IdleVolume, InstanceUpdate, NewInstance, Promise, Situation, StoreError, Wanting,
 };
+use tokio::sync::broadcast;
 use tokio::time::sleep;
 
 use crate::clock::now;
@@ -60,12 +62,17 @@ pub(crate) struct State {
     pub(crate) pending: bool,
     /// Prefixes that are routed to the first interface of a new instance.
     pub(crate) routed: Vec<Ipv6Net>,
+    /// Services with their versions, slots and operations.
+    pub(crate) services: services::Services,
+    /// How many of the events were sent to those who listen.
+    sent: usize,
 }
 
 /// The record. A cheap handle: all clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Memory {
     state: Arc<Mutex<State>>,
+    sender: broadcast::Sender<Event>,
     crash_points: CrashPoints,
 }
 
@@ -89,9 +96,12 @@ impl Memory {
             calls: 0,
             pending: false,
             routed: Vec::new(),
+            services: services::Services::default(),
+            sent: 0,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
+            sender: broadcast::channel(1024).0,
             crash_points,
         }
     }
@@ -118,6 +128,7 @@ impl Memory {
             state.calls += 1;
             write(&mut state)
         };
+        self.send();
         self.crash_points.pass().await;
         let away_after = {
             let mut state = self.state();

@@ -1,9 +1,15 @@
 //! The slots while one answer is made: later rules see the moves of earlier ones.
 
+use std::collections::BTreeSet;
+
 use orchestrator_model::Timestamp;
 
 use super::{Cause, Closed, Move, Moves, Situation, SlotSituation, SlotState, Wait};
 use crate::RollOrder;
+
+/// How many slots one answer opens, drains or closes at most: an answer is recorded in one transaction, which is not to keep
+/// others waiting. The next answer goes on.
+const AT_ONCE: usize = 100;
 
 /// The slots, and the moves so far.
 pub(super) struct Board<'s> {
@@ -13,9 +19,11 @@ pub(super) struct Board<'s> {
     /// The versions of the slots that this answer opens.
     pub(super) opened: Vec<u64>,
     /// The numbers of slots that are not free.
-    taken: Vec<u32>,
-    /// How many slots drain, with those of this answer, without those that it closes.
-    pub(super) draining: usize,
+    taken: BTreeSet<u32>,
+    /// No number below this one is free.
+    free_from: u32,
+    /// How many slots drain or still have an instance that is being removed, with those of this answer.
+    pub(super) leaving: usize,
     moves: Moves,
 }
 
@@ -24,10 +32,11 @@ impl<'s> Board<'s> {
         let wanted = situation.slots.iter().filter(|slot| slot.state == SlotState::Wanted);
         let wanted: Vec<&SlotSituation> = wanted.collect();
         Self {
-            draining: situation.slots.len() - wanted.len(),
+            leaving: situation.slots.len() - wanted.len() + situation.closing.len(),
             wanted,
             opened: Vec::new(),
-            taken: situation.slots.iter().map(|slot| slot.number).collect(),
+            free_from: 0,
+            taken: taken(situation),
             moves: Moves::default(),
             situation,
         }
@@ -94,22 +103,28 @@ impl<'s> Board<'s> {
         self.moves.moves.push(next);
     }
 
+    /// Whether this answer has as many moves as one may have.
+    pub(super) fn is_full(&self) -> bool {
+        self.moves.moves.len() >= AT_ONCE
+    }
+
     pub(super) fn open(&mut self, version: u64) {
-        let slot = (0..).find(|number| !self.taken.contains(number)).unwrap_or(u32::MAX);
-        self.taken.push(slot);
+        let slot = (self.free_from..).find(|number| !self.taken.contains(number));
+        let slot = slot.unwrap_or(u32::MAX);
+        self.free_from = slot.saturating_add(1);
+        self.taken.insert(slot);
         self.opened.push(version);
         self.add(Move::Open { slot, version });
     }
 
     pub(super) fn drain(&mut self, slot: u32, cause: Cause) {
         self.wanted.retain(|wanted| wanted.number != slot);
-        self.draining += 1;
+        self.leaving += 1;
         self.add(Move::Drain { slot, cause });
     }
 
-    /// Closes a slot. Its number is free for the next answer only: closing is recorded together with opening.
+    /// Closes a slot. Its number is free when its instance is gone.
     pub(super) fn close(&mut self, slot: u32, cause: Closed) {
-        self.draining -= 1;
         self.add(Move::Close { slot, cause });
     }
 
@@ -125,4 +140,10 @@ impl<'s> Board<'s> {
     pub(super) fn settle(&mut self) {
         self.moves.settled = self.moves.moves.is_empty();
     }
+}
+
+/// The numbers that are not free.
+fn taken(situation: &Situation) -> BTreeSet<u32> {
+    let open = situation.slots.iter().map(|slot| slot.number);
+    open.chain(situation.closing.iter().copied()).collect()
 }

@@ -20,7 +20,10 @@ pub(super) fn judge(board: &mut Board<'_>) {
     if situation.good != Some(target) && board.routed_count() > 0 {
         board.add(Move::Good { version: target });
     }
-    if board.draining == 0 {
+    if let Some(slot) = situation.closing.first() {
+        board.wait(Wait::Removed { slot: *slot });
+    }
+    if board.leaving == 0 {
         board.settle();
     }
 }

@@ -10,7 +10,7 @@ pub struct Moves {
     /// When to ask again even if nothing changes; `None` for never.
     pub wake: Option<Timestamp>,
     /// Whether everything is as wanted: the wanted number of slots of the target version serves and all routers lead to
-    /// them, and no slot drains. Operations wait for this.
+    /// them, no slot drains, and no instance of a closed one is left. Operations wait for this.
     pub settled: bool,
     /// What is waited for.
     pub waits: Vec<Wait>,
@@ -114,6 +114,11 @@ pub enum Wait {
         left: Option<u64>,
         /// The deadline.
         until: Timestamp,
+    },
+    /// The instance of this slot is to be gone, which was closed.
+    Removed {
+        /// The slot.
+        slot: u32,
     },
     /// A new instance is to have served for the strategy's pause.
     Pause {

@@ -4,7 +4,7 @@ use super::board::Board;
 use super::surplus::is_pausing;
 use crate::RollOrder;
 
-/// Opens slots until the wanted number is there. With stop-first, what drains must be gone before.
+/// Opens slots until the wanted number is there. With stop-first, what leaves must be gone before.
 pub(super) fn open_missing(board: &mut Board<'_>) {
     let situation = board.situation;
     // During a pause, the version that is known to serve fills the gap.
@@ -13,8 +13,8 @@ pub(super) fn open_missing(board: &mut Board<'_>) {
         false => situation.target.version,
     };
     let stop_first = situation.strategy.order == RollOrder::StopFirst;
-    while board.wanted_count() < board.count() {
-        if stop_first && board.wanted_count() + board.draining >= board.count() {
+    while board.wanted_count() < board.count() && !board.is_full() {
+        if stop_first && board.wanted_count() + board.leaving >= board.count() {
             return;
         }
         board.open(version);
@@ -27,7 +27,7 @@ pub(super) fn open_ahead(board: &mut Board<'_>) {
         return;
     }
     let most = board.count() + board.ahead();
-    while board.wanted_count() + board.draining < most && board.current_count() < board.count() {
+    while board.wanted_count() + board.leaving < most && board.current_count() < board.count() && !board.is_full() {
         if is_pausing(board) {
             return;
         }

@@ -1,5 +1,7 @@
 //! What the roller decides from.
 
+use std::collections::BTreeSet;
+
 use orchestrator_model::{Phase, Timestamp};
 
 use crate::Strategy;
@@ -28,6 +30,8 @@ pub struct Situation {
     pub applied: u64,
     /// The slots that are not closed, by number in any order.
     pub slots: Vec<SlotSituation>,
+    /// The numbers of slots that are closed and whose instances are still there. They are not free.
+    pub closing: BTreeSet<u32>,
 }
 
 /// What is wanted.
@@ -103,22 +107,4 @@ pub enum SlotState {
     Wanted,
     /// It is to end. Its instance stays until the slot is closed.
     Draining,
-}
-
-impl SlotState {
-    /// All states.
-    pub const ALL: [Self; 2] = [Self::Wanted, Self::Draining];
-
-    /// Its word in the API and in SQL.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Wanted => "wanted",
-            Self::Draining => "draining",
-        }
-    }
-
-    /// The state with this [`word`](Self::word).
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
-    }
 }

@@ -35,7 +35,7 @@ fn drain_too_many(board: &mut Board<'_>) {
                 .copied()
                 .filter(|slot| paused || board.is_current(slot))
         };
-        if candidates().count() <= most {
+        if candidates().count() <= most || board.is_full() {
             return;
         }
         // What does not serve is missed by nobody. Routers may still lead to one that serves again.
@@ -68,6 +68,7 @@ fn drain_old(board: &mut Board<'_>) {
             false => board.routed_count() >= board.count() && board.wanted_count() > board.count(),
         };
         let chosen = match (unrouted, routed) {
+            _ if board.is_full() => return,
             (Some(slot), _) if is_enough => slot,
             (_, Some(slot)) if board.routed_count() > promised => slot,
             _ => return,

@@ -39,6 +39,25 @@ pub(super) fn refuse_client_keys(table: &mut Table<'_>) {
     }
 }
 
+/// The keys that lead strangers to the instances, and the one that decides when.
+const OF_ROUTERS: &[&str] = &["health", "listen", "proxy_protocol", "route", "sticky"];
+
+/// Reports each of these keys. An instance of a client is the client's: nothing leads others to it, and it counts as serving
+/// while it is ready.
+pub(super) fn refuse_service_keys(table: &mut Table<'_>) {
+    for key in OF_ROUTERS {
+        if let Some(entry) = table.take(key) {
+            let remedy = match *key {
+                "health" => {
+                    "remove it, and write ready = { tcp = PORT }: an instance of a client serves while it is ready"
+                }
+                _ => "remove it: each instance is its own client's, and nothing leads others to it",
+            };
+            entry.fault("has no effect with instances = \"per-client\"", remedy);
+        }
+    }
+}
+
 /// Whether a key is refused for these instances.
 pub(super) fn is_of_clients(key: &str) -> bool {
     OF_CLIENTS.contains(&key)

@@ -12,6 +12,7 @@ mod strategy;
 mod written;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use orchestrator_model::{Listen, Route, ServicePort};
 use orchestrator_settings::{Collector, Faults, Settings, Table, TemplateSettings, read_template_keys};
@@ -19,7 +20,7 @@ use serde_json::Value as Json;
 
 pub use health::{Health, Probe};
 pub use instances::{Instances, MOST_INSTANCES, PerClient};
-pub use name::{is_service_name, template_name};
+pub use name::is_service_name;
 pub use placement::Placement;
 pub use strategy::{RollOrder, Strategy};
 
@@ -97,6 +98,9 @@ fn read_table(mut table: Table<'_>, settings: &Settings, networks_exist: bool) -
     let known = networks_exist.then_some(settings);
     let instances = instances::read(&mut table, known);
     let per_client = matches!(instances, Some(Instances::PerClient(_)));
+    if per_client {
+        access::refuse_service_keys(&mut table);
+    }
     let network = instances::read_network(&mut table, per_client, settings, networks_exist);
     let ports = ports::read(&mut table);
     let health = match table.take("health") {
@@ -115,6 +119,8 @@ fn read_table(mut table: Table<'_>, settings: &Settings, networks_exist: bool) -
     let mut template = read_template_keys(table, settings, networks_exist);
     if let (false, Some(template)) = (per_client, &mut template) {
         access::open_ports(&mut template.access, &ports);
+        // A slot that is closed was drained before: nobody comes back for its instance.
+        (template.time.grace, template.time.keep) = (Duration::ZERO, Duration::ZERO);
     }
     Some(ServiceSpec {
         name: name?,

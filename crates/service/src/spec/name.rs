@@ -20,12 +20,6 @@ pub(super) fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len()) && edges && text.bytes().all(known)
 }
 
-/// The name under which the catalog has the template of this version of the service. No other template has a name with a
-/// colon.
-pub fn template_name(service: &str, version: u64) -> String {
-    format!("service:{service}:{version}")
-}
-
 pub(super) fn read(table: &mut Table<'_>) -> Option<String> {
     table
         .need("name", REMEDY)?

@@ -57,9 +57,9 @@ impl ServiceSpec {
         if counted {
             put("strategy", write_strategy(strategy));
             put("placement", write_placement(placement));
+            put("sticky", json!(sticky));
+            put("proxy_protocol", json!(proxy_protocol));
         }
-        put("sticky", json!(sticky));
-        put("proxy_protocol", json!(proxy_protocol));
         if !routes.is_empty() {
             put("route", routes.iter().map(write_route).collect());
         }

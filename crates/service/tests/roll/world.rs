@@ -39,6 +39,7 @@ impl World {
             failures: Failures::default(),
             applied: 0,
             slots: Vec::new(),
+            closing: BTreeSet::new(),
         };
         Self {
             situation,
