@@ -2,6 +2,11 @@
 //!
 //! A daemon lets no such words in. Here a server in its place says them, as one would that is older or broken.
 
+#[path = "terminal/at.rs"]
+mod at;
+#[path = "terminal/lasting.rs"]
+mod lasting;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};

@@ -5,6 +5,7 @@ mod backup;
 mod check;
 mod client;
 mod doctor;
+mod ends;
 mod failure;
 mod hook;
 mod http;
@@ -13,6 +14,7 @@ mod init;
 mod local;
 mod plugin;
 mod probe;
+mod progress;
 mod registry;
 mod restore;
 mod routes;
@@ -168,7 +170,7 @@ fn dispatch(
         Verb::Api(verb) => wait_for(async {
             let mut session = Session {
                 api: &client,
-                sink: &mut table::Terminal,
+                sink: &mut table::Terminal::new(),
                 output,
                 now: Timestamp::wall(),
                 local: &local::Here,

@@ -1,6 +1,6 @@
 //! What is at hand where a line is typed: files, a person who answers, the terminal.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -16,6 +16,8 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::ends::restore_terminal_on;
+
 /// The largest file that is uploaded, in bytes.
 const LARGEST_FILE: u64 = 64 << 20;
 
@@ -26,7 +28,7 @@ const PIECE: usize = 16 << 10;
 const WAITING: usize = 16;
 
 /// The longest answer to a question, in bytes.
-const LONGEST_ANSWER: u64 = 64;
+const LONGEST_ANSWER: usize = 64;
 
 /// The machine and the terminal of this process.
 #[derive(Debug, Clone, Copy)]
@@ -50,17 +52,20 @@ impl Local for Here {
         })
     }
 
-    fn confirm(&self, question: &str) -> Option<bool> {
-        let input = io::stdin();
-        if !input.is_terminal() || !io::stderr().is_terminal() {
+    async fn confirm(&self, question: &str) -> Option<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
         eprint!("{} [y/N] ", orchestrator_verbs::printable::printable(question));
         // Where it cannot be asked, nobody says yes.
         io::stderr().flush().ok()?;
-        let mut line = String::new();
-        Read::take(input.lock(), LONGEST_ANSWER).read_line(&mut line).ok()?;
-        Some(matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        let answer = typed_line(LONGEST_ANSWER).await.ok()?;
+        let answer = String::from_utf8_lossy(&answer);
+        if !answer.ends_with('\n') {
+            // Somebody typed Ctrl-D.
+            eprintln!();
+        }
+        Some(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
     fn terminal(&self) -> io::Result<Terminal> {
@@ -68,6 +73,13 @@ impl Local for Here {
             let text = "standard input or output is no terminal; leave -it out";
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
+        // A process that is ended here would leave the terminal as no shell can use it.
+        restore_terminal_on(&[
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+            SignalKind::quit(),
+            SignalKind::interrupt(),
+        ])?;
         let resized = signal(SignalKind::window_change())?;
         let raw = Raw::new()?;
         let (keys, reading) = read_input()?;
@@ -93,6 +105,24 @@ impl Local for Here {
         });
         Ok(Box::pin(typing))
     }
+}
+
+/// Reads a line of standard input with its end, or as much as this of it. No key is taken once it is dropped.
+pub(super) async fn typed_line(longest: usize) -> io::Result<Vec<u8>> {
+    let (mut pieces, _reading) = read_input()?;
+    let mut line = Vec::new();
+    while let Some(piece) = pieces.recv().await {
+        line.extend_from_slice(&piece);
+        if let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+            line.truncate(end + 1);
+            break;
+        }
+        if line.len() > longest {
+            break;
+        }
+    }
+    line.truncate(longest);
+    Ok(line)
 }
 
 /// The size of the terminal; that of a classic one if it does not say.

@@ -1,20 +1,24 @@
 //! `orchestrator registry`: gives and forgets the passwords of registries.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::Subcommand;
 use orchestrator_api_types::Registry;
 use orchestrator_model::Timestamp;
 use orchestrator_verbs::ages::age;
+use orchestrator_verbs::choose::{Consent, REGISTRY};
 use orchestrator_verbs::{Api, CallError, page};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
+use tokio::signal::unix::SignalKind;
 
+use super::ends::restore_terminal_on;
 use super::failure::Failure;
+use super::local::{Here, typed_line};
 use super::{Output, table};
 
 /// The longest password, in bytes.
-const LONGEST: u64 = 16 << 10;
+const LONGEST: usize = 16 << 10;
 
 /// Arguments of `registry`.
 #[derive(Debug, clap::Args)]
@@ -35,34 +39,55 @@ enum Verb {
     },
     /// Have the password of a registry forgotten
     Logout {
-        /// The registry
-        host: String,
+        /// Registries, also by a pattern like '*.example'
+        #[arg(required = true, value_name = "REGISTRY")]
+        hosts: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// List the registries whose password is known
-    Ls,
+    Ls {
+        /// Only these, also by a pattern like '*.example'
+        #[arg(value_name = "REGISTRY")]
+        hosts: Vec<String>,
+    },
 }
 
 pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<(), Failure> {
     match &args.verb {
         Verb::Login { host, user } => {
-            let password = read_password(host, user).map_err(|what| Failure::Given { what })?;
+            let password = read_password(host, user)
+                .await
+                .map_err(|what| Failure::Given { what })?;
             let body = json!({ "user": user, "password": password });
             api.put(&path_of(host), body.to_string().into())
                 .await
                 .map_err(refused)?;
-            table::print(&format!("{host}: the password of {user} is sealed"))
+            said(host, &format!("the password of {user} is sealed"), output)
         }
-        Verb::Logout { host } => {
-            api.delete(&path_of(host)).await.map_err(refused)?;
-            table::print(&format!("{host}: the password is forgotten"))
+        Verb::Logout { hosts, consent } => {
+            let hosts = REGISTRY.meant_to("forget", hosts, *consent, api, &Here).await?;
+            for host in &hosts {
+                api.delete(&path_of(host)).await.map_err(refused)?;
+                said(host, "the password is forgotten", output)?;
+            }
+            Ok(())
         }
-        Verb::Ls => {
-            let items = page::all(api, "/v1/registries", &[]).await?;
+        Verb::Ls { hosts } => {
+            let items = REGISTRY.keep(page::all(api, REGISTRY.path, &[]).await?, hosts)?;
             match output {
                 Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
                 Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall())?),
             }
         }
+    }
+}
+
+fn said(host: &str, what: &str, output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json | Output::Yaml => table::print(&table::data(output, &json!({ "host": host }))?),
+        Output::Name => table::print(host),
+        Output::Table | Output::Wide => table::print(&format!("{host}: {what}")),
     }
 }
 
@@ -84,19 +109,21 @@ fn listed(items: &[Value], now: Timestamp) -> Result<String, Failure> {
 }
 
 /// Reads one line. A terminal does not show what is typed.
-fn read_password(host: &str, user: &str) -> Result<String, String> {
-    let input = io::stdin();
-    let _hidden = match input.is_terminal() {
+async fn read_password(host: &str, user: &str) -> Result<String, String> {
+    let _hidden = match io::stdin().is_terminal() {
         true => {
+            // Whoever stops here gets a terminal back that shows what is typed.
+            let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+            let _ = restore_terminal_on(&signals);
             eprint!("Password of {user} at {host}: ");
             let _ = io::stderr().flush();
             Hidden::new()
         }
         false => None,
     };
-    let mut line = String::new();
-    let read = io::Read::take(input.lock(), LONGEST).read_line(&mut line);
-    read.map_err(|error| format!("cannot read the password: {error}"))?;
+    let line = typed_line(LONGEST).await;
+    let line = line.map_err(|error| format!("cannot read the password: {error}"))?;
+    let line = String::from_utf8(line).map_err(|_| "the password is no text in UTF-8".to_owned())?;
     let password = line.trim_end_matches(['\r', '\n']).to_owned();
     match password.is_empty() {
         true => Err("the password is empty; pipe it in, or type it".to_owned()),

@@ -8,22 +8,45 @@ use orchestrator_verbs::{Channel, Output, Sink};
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::progress::Line;
 
-/// Standard output and standard error.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Terminal;
+/// Standard output and standard error, with a line that says how far something is.
+#[derive(Debug)]
+pub(super) struct Terminal {
+    line: Line,
+}
+
+impl Terminal {
+    pub(super) fn new() -> Self {
+        Self { line: Line::new() }
+    }
+}
 
 impl Sink for Terminal {
     fn print(&mut self, lines: &str) -> io::Result<()> {
+        self.line.clear();
         let mut out = io::stdout().lock();
         writeln!(out, "{lines}").and_then(|()| out.flush())
     }
 
+    fn shows_progress(&self) -> bool {
+        self.line.shows()
+    }
+
+    fn progress(&mut self, text: &str) {
+        match text.is_empty() {
+            true => self.line.clear(),
+            false => self.line.show(text),
+        }
+    }
+
     fn warn(&mut self, line: &str) {
+        self.line.clear();
         eprintln!("orchestrator: {line}");
     }
 
     fn write(&mut self, to: Channel, bytes: &[u8]) -> io::Result<()> {
+        self.line.clear();
         match to {
             Channel::Error => put(io::stderr().lock(), bytes, io::stderr().is_terminal()),
             Channel::Output => put(io::stdout().lock(), bytes, io::stdout().is_terminal()),
@@ -54,5 +77,5 @@ pub(super) fn data(output: Output, value: &impl Serialize) -> Result<String, Fai
 
 /// Prints one or more lines. Characters that would act on a terminal are replaced.
 pub(super) fn print(text: &str) -> Result<(), Failure> {
-    Terminal.print(&printable_lines(text)).map_err(Failure::Print)
+    Terminal::new().print(&printable_lines(text)).map_err(Failure::Print)
 }

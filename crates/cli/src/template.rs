@@ -11,8 +11,10 @@ use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
 use super::image::short;
+use super::local::Here;
 use super::{Output, table};
 use orchestrator_verbs::ages::age;
+use orchestrator_verbs::choose::{Consent, TEMPLATE};
 use orchestrator_verbs::printable::printable_lines;
 use orchestrator_verbs::table::{Column, Width, columns};
 use orchestrator_verbs::{Api, CallError, page};
@@ -30,7 +32,12 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List templates, also those of the settings
-    List,
+    #[command(visible_alias = "ls")]
+    List {
+        /// Only these, also by a pattern like 'web-*'
+        #[arg(value_name = "TEMPLATE")]
+        names: Vec<String>,
+    },
     /// Show a template as it would be written in the settings
     Show {
         /// Its name
@@ -45,15 +52,20 @@ enum Verb {
     Set(Content),
     /// Have new instances made from what the names of images mean now; instances that exist do not change
     Update {
-        /// Their names
-        #[arg(required = true)]
+        /// Their names, also patterns like 'web-*'
+        #[arg(required = true, value_name = "TEMPLATE")]
         names: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Remove templates that no link and no class names
+    #[command(visible_alias = "rm")]
     Remove {
-        /// Their names
-        #[arg(required = true)]
+        /// Their names, also patterns like 'web-*'
+        #[arg(required = true, value_name = "TEMPLATE")]
         names: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -73,7 +85,7 @@ struct Content {
 
 pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<(), Failure> {
     match &args.verb {
-        Verb::List => list(output, api).await,
+        Verb::List { names } => list(names, output, api).await,
         Verb::Show { name, version } => {
             let path = match version {
                 Some(version) => format!("{}/versions/{version}", path_of(name)),
@@ -98,27 +110,30 @@ pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<()
             let answer = api.put(&path, body.to_string().into()).await.map_err(refused)?;
             said(&page::parse(&answer, "a template")?, "in force", output)
         }
-        Verb::Update { names } => {
-            for name in names {
-                update(name, output, api).await?;
+        Verb::Update { names, consent } => {
+            let names = TEMPLATE.meant_to("update", names, *consent, api, &Here).await?;
+            let mut all = Vec::new();
+            for name in &names {
+                let (item, what) = update(name, api).await?;
+                all.push(say(item, what, output)?);
             }
-            Ok(())
+            print_data(&all, output)
         }
-        Verb::Remove { names } => {
-            for name in names {
-                let answer = api
-                    .delete(&path_of(name))
-                    .await
-                    .map_err(orchestrator_verbs::Failure::from)?;
-                said(&page::parse(&answer, "a template")?, "removed", output)?;
+        Verb::Remove { names, consent } => {
+            let names = TEMPLATE.meant_to("remove", names, *consent, api, &Here).await?;
+            let mut all = Vec::new();
+            for name in &names {
+                let answer = api.delete(&path_of(name)).await;
+                let answer = answer.map_err(orchestrator_verbs::Failure::from)?;
+                all.push(say(page::parse(&answer, "a template")?, "removed", output)?);
             }
-            Ok(())
+            print_data(&all, output)
         }
     }
 }
 
 /// Pins a template to the present images. Says so when it has them already.
-async fn update(name: &str, output: Output, api: &dyn Api) -> Result<(), Failure> {
+async fn update(name: &str, api: &dyn Api) -> Result<(Value, &'static str), Failure> {
     let before: TemplateView = page::read(&get(&path_of(name), api).await?, "a template")?;
     let path = format!("{}/update", path_of(name));
     let answer = api.post(&path, Vec::new()).await.map_err(refused)?;
@@ -128,7 +143,25 @@ async fn update(name: &str, output: Output, api: &dyn Api) -> Result<(), Failure
         true => "has the present images already",
         false => "in force, with the present images",
     };
-    said(&item, what, output)
+    Ok((item, what))
+}
+
+/// Says what became of one of several templates to people, and returns it for programs.
+fn say(item: Value, what: &str, output: Output) -> Result<Value, Failure> {
+    if !output.is_data() {
+        said(&item, what, output)?;
+    }
+    Ok(item)
+}
+
+/// Prints templates for programs: one as it is, several as a list.
+fn print_data(items: &[Value], output: Output) -> Result<(), Failure> {
+    match items {
+        _ if !output.is_data() => Ok(()),
+        [] => Ok(()),
+        [one] => table::print(&table::data(output, one)?),
+        several => table::print(&table::data(output, &several)?),
+    }
 }
 
 impl Content {
@@ -180,8 +213,8 @@ async fn get(path: &str, api: &dyn Api) -> Result<Value, Failure> {
     Ok(page::parse(&answer, "a template")?)
 }
 
-async fn list(output: Output, api: &dyn Api) -> Result<(), Failure> {
-    let items = page::all(api, "/v1/templates", &[]).await?;
+async fn list(names: &[String], output: Output, api: &dyn Api) -> Result<(), Failure> {
+    let items = TEMPLATE.keep(page::all(api, TEMPLATE.path, &[]).await?, names)?;
     match output {
         Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
         Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),

@@ -15,8 +15,10 @@ use super::backup::{is_dash, part_of, sync_directory};
 use super::failure::Failure;
 use super::http::Client;
 use super::image::amount;
+use super::local::Here;
 use super::{Output, table};
 use orchestrator_verbs::ages::age;
+use orchestrator_verbs::choose::{Consent, VOLUME};
 use orchestrator_verbs::table::{Column, Width, columns};
 use orchestrator_verbs::{Api, CallError, page};
 
@@ -34,12 +36,17 @@ enum Verb {
         /// Only those of this client, by its ID, or of this service
         #[arg(long, value_name = "ID")]
         owner: Option<String>,
+        /// Only these: ids or names, also by a pattern like 'home*'
+        #[arg(value_name = "VOLUME")]
+        names: Vec<String>,
     },
     /// Remove volumes that no instance holds, with all that they hold
     Rm {
-        /// Their IDs, or the beginning of each
-        #[arg(required = true, value_name = "ID")]
+        /// Their IDs, or the beginning of each; also patterns over ids and names, like 'home*'
+        #[arg(required = true, value_name = "VOLUME")]
         ids: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Write the content of a volume to a tar archive
     Export {
@@ -53,8 +60,11 @@ enum Verb {
 pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
     let api: &dyn Api = client;
     match &args.verb {
-        Verb::Ls { owner } => list(owner.as_deref(), output, api).await,
-        Verb::Rm { ids } => remove(ids, output, api).await,
+        Verb::Ls { owner, names } => list(owner.as_deref(), names, output, api).await,
+        Verb::Rm { ids, consent } => {
+            let ids = VOLUME.meant_to("remove", ids, *consent, api, &Here).await?;
+            remove(&ids, output, api).await
+        }
         Verb::Export { id, file } => {
             let id = resolve(id, api).await?;
             let path = format!("/v1/volumes/{}/export", page::encode(&id));
@@ -66,9 +76,9 @@ pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<
     }
 }
 
-async fn list(owner: Option<&str>, output: Output, api: &dyn Api) -> Result<(), Failure> {
+async fn list(owner: Option<&str>, names: &[String], output: Output, api: &dyn Api) -> Result<(), Failure> {
     let query: Vec<(&str, &str)> = owner.map(|owner| ("owner", owner)).into_iter().collect();
-    let items = page::all(api, "/v1/volumes", &query).await?;
+    let items = VOLUME.keep(page::all(api, VOLUME.path, &query).await?, names)?;
     match output {
         Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
         Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),

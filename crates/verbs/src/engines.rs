@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::choose::ENGINE;
 use super::failure::Failure;
 use super::page::read;
 use super::session::{Output, Session};
@@ -12,8 +13,16 @@ use orchestrator_api_types::Engine;
 /// The width limit of what an engine can do.
 const TEXT: usize = 100;
 
-pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
-    let items = page::all(session.api, "/v1/engines", &[]).await?;
+/// Arguments of `engines`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only these, also by a pattern like '*'
+    #[arg(value_name = "ENGINE")]
+    names: Vec<String>,
+}
+
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let items = ENGINE.keep(page::all(session.api, ENGINE.path, &[]).await?, &args.names)?;
     match session.output {
         Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
         output @ (Output::Table | Output::Wide) => session.print(&render(&items, output.width())?),

@@ -60,19 +60,25 @@ pub enum Failure {
     /// A list has no end.
     #[error("the daemon's list has no end: it goes on where it was before")]
     Endless,
-    /// No instance is meant.
-    #[error("no instance matches {pattern}; `orchestrator grep '*'` shows those there are")]
+    /// Nothing is meant.
+    #[error("no {kind} matches {pattern}; `orchestrator {list}` shows those there are")]
     NoneMatches {
+        /// The kind of thing that was looked for.
+        kind: &'static str,
+        /// The command that lists the existing ones.
+        list: &'static str,
         /// The pattern.
         pattern: String,
     },
-    /// Several instances are meant, and nobody said yes.
-    #[error("this would {doing} {count} instances; say --force, or name each of them")]
+    /// Several things are meant, and nobody said yes.
+    #[error("this would {doing} {count} {several}; say --force, or name each of them")]
     NeedsForce {
         /// What would be done.
         doing: String,
         /// How many there are.
         count: usize,
+        /// The word for them.
+        several: &'static str,
     },
     /// Somebody said no.
     #[error("nothing was done")]
@@ -113,6 +119,40 @@ pub enum Failure {
         /// Its exit code.
         code: u8,
     },
+    /// A log ended before its end.
+    #[error(
+        "the log of {name} broke off, and lines are missing; `orchestrator log --since TIME` shows them when the daemon answers"
+    )]
+    LogBrokeOff {
+        /// The instance.
+        name: String,
+    },
+    /// An operation on a service did not end well.
+    #[error("{what}")]
+    Operation {
+        /// The operation, how it ended, and why.
+        what: String,
+    },
+    /// An operation on a service still runs, and the time is over.
+    #[error("the {kind} of {service} was not done within {}; it goes on: `orchestrator wait {id}` waits for its end", orchestrator_model::show_lifespan(*limit))]
+    StillRuns {
+        /// The operation.
+        id: String,
+        /// What it does.
+        kind: String,
+        /// The service.
+        service: String,
+        /// The limit.
+        limit: std::time::Duration,
+    },
+    /// A request about one of several things failed.
+    #[error("{what}")]
+    About {
+        /// The thing, and why it failed.
+        what: String,
+        /// The exit code.
+        code: u8,
+    },
     /// A connection ended before a command did.
     #[error("the connection broke off before the command in {name} ended; it may still run")]
     BrokeOff {
@@ -149,8 +189,8 @@ impl Failure {
         match self {
             Self::NotFound { .. } | Self::NoInstance { .. } | Self::NoneMatches { .. } => 3,
             Self::NeedsForce { .. } | Self::Usage { .. } => 2,
-            Self::TimedOut { .. } | Self::NotDone { .. } => 7,
-            Self::Exit { code } => *code,
+            Self::TimedOut { .. } | Self::NotDone { .. } | Self::StillRuns { .. } => 7,
+            Self::Exit { code } | Self::About { code, .. } => *code,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Unreachable(_)) => 4,
             Self::Refused { .. } => 64,

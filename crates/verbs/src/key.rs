@@ -3,7 +3,9 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::choose::{Consent, agree};
 use super::failure::Failure;
+use super::glob;
 use super::page;
 use super::page::read;
 use super::resolve::{Kind, resolve};
@@ -27,6 +29,9 @@ enum Verb {
         /// ID, host name, DUID or address of a client, or the beginning of one
         #[arg(value_name = "CLIENT")]
         client: String,
+        /// Only these: fingerprints or comments, also by a pattern like '*@home'
+        #[arg(value_name = "FINGERPRINT")]
+        keys: Vec<String>,
     },
     /// Put SSH keys on the client's own list
     Add {
@@ -43,18 +48,25 @@ enum Verb {
         /// ID, host name, DUID or address of a client, or the beginning of one
         #[arg(value_name = "CLIENT")]
         client: String,
-        /// Fingerprints as `key ls` shows them, or the keys themselves
+        /// Fingerprints as `key ls` shows them, or the keys themselves; also patterns over fingerprints and comments
         #[arg(value_name = "KEY", required = true)]
         keys: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     match &args.verb {
-        Verb::Ls { client } => {
+        Verb::Ls { client, keys } => {
             let path = path(client, session).await?;
-            let answer = session.api.get(&path).await?;
-            show(&page::parse(&answer, "SSH keys")?, session)
+            let mut item: Value = page::parse(&session.api.get(&path).await?, "SSH keys")?;
+            for list in ["keys", "reserved"] {
+                if let Some(all) = item.get_mut(list).and_then(Value::as_array_mut) {
+                    all.retain(|key| keys.is_empty() || keys.iter().any(|word| is_meant(key, word)));
+                }
+            }
+            show(&item, session)
         }
         Verb::Add { client, keys } => {
             let path = path(client, session).await?;
@@ -62,9 +74,10 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
             let answer = session.api.post(&path, body.into_bytes()).await?;
             show(&page::parse(&answer, "SSH keys")?, session)
         }
-        Verb::Rm { client, keys } => {
+        Verb::Rm { client, keys, consent } => {
             let path = path(client, session).await?;
-            remove(&path, keys, session).await
+            let keys = meant(&path, keys, *consent, session).await?;
+            remove(&path, &keys, session).await
         }
     }
 }
@@ -73,6 +86,45 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
 async fn path(client: &str, session: &mut Session<'_>) -> Result<String, Failure> {
     let (kind, id) = resolve(client, &[(Kind::Client, &[])], session.api).await?;
     Ok(format!("{}/{id}/keys", kind.path()))
+}
+
+/// Whether a key has this fingerprint or comment, or one that the pattern matches.
+fn is_meant(key: &Value, word: &str) -> bool {
+    let key = key.as_str().unwrap_or_default();
+    let comment = key.splitn(3, ' ').nth(2).unwrap_or_default();
+    glob::matches(word, &fingerprint(key)) || glob::matches(word, comment.trim())
+}
+
+/// The keys on the client's own list that the words mean: those of each pattern, and every other word as it is.
+async fn meant(path: &str, words: &[String], consent: Consent, session: &Session<'_>) -> Result<Vec<String>, Failure> {
+    if !words.iter().any(|word| glob::is_pattern(word)) {
+        return Ok(words.to_vec());
+    }
+    let item: Value = page::parse(&session.api.get(path).await?, "SSH keys")?;
+    let own = item["keys"].as_array().cloned().unwrap_or_default();
+    let mut meant = Vec::new();
+    for word in words {
+        let found: Vec<String> = match glob::is_pattern(word) {
+            true => own
+                .iter()
+                .filter(|key| is_meant(key, word))
+                .filter_map(|key| key.as_str().map(fingerprint))
+                .collect(),
+            false => vec![word.clone()],
+        };
+        if found.is_empty() {
+            return Err(Failure::NoneMatches {
+                kind: "key",
+                pattern: word.clone(),
+                list: "key ls",
+            });
+        }
+        meant.extend(found);
+    }
+    meant.sort();
+    meant.dedup();
+    agree("remove", "keys", words, &meant, consent, session.local).await?;
+    Ok(meant)
 }
 
 /// The lines of all arguments: one may have several, as a file has.

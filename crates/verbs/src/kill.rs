@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::power::finish;
+use super::progress::collect;
 use super::rm;
 use super::select::{Names, select_to};
 use super::session::Session;
@@ -25,15 +26,16 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     let Names { names, which } = &args.names;
     let chosen = select_to("destroy", names, which, session).await?;
     let limit = which.timeout.unwrap_or(wait::LIMIT);
-    let of: &Session<'_> = session;
+    let api = session.api;
     let mut ends: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
     for one in &chosen {
         let ending = async move {
-            rm::remove(one, false, of.api).await?;
-            wait::until(one, wait::is_gone, limit, of).await
+            rm::remove(one, false, api).await?;
+            wait::until(one, wait::is_gone, limit, api).await
         };
         ends.push(ending.boxed());
     }
-    let outcomes: Vec<Result<Value, Failure>> = stream::iter(ends).buffered(AT_ONCE).collect().await;
+    let work = stream::iter(ends).buffered(AT_ONCE);
+    let outcomes: Vec<Result<Value, Failure>> = collect("destroy", chosen.len(), work, session).await;
     finish(&chosen, outcomes, "is gone", session)
 }

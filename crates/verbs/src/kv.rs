@@ -9,9 +9,12 @@ use serde_json::Value;
 
 use super::ages::age;
 use super::api::{CallError, Stream};
+use super::choose::{Consent, agree};
 use super::failure::Failure;
+use super::glob;
 use super::page::{self, parse, read};
 use super::printable::escape_json;
+use super::select::Each;
 use super::session::{Output, Session};
 use super::sse;
 use super::table::{Column, Width, columns};
@@ -29,7 +32,7 @@ pub struct Args {
 enum Verb {
     /// Print the value of a key
     Get {
-        /// NAMESPACE/KEY
+        /// NAMESPACE/KEY; of a pattern like 'web/*', each key is printed with its value
         path: String,
     },
     /// Set a key
@@ -51,7 +54,7 @@ enum Verb {
     /// Remove a key, or all keys below a path
     #[command(visible_alias = "remove")]
     Rm {
-        /// NAMESPACE/KEY, or NAMESPACE with -r
+        /// NAMESPACE/KEY, or NAMESPACE with -r; also a pattern like 'web/lock-*'
         path: String,
         /// Remove all keys at and below the path
         #[arg(short, long)]
@@ -59,11 +62,13 @@ enum Verb {
         /// Remove it only if it has this version
         #[arg(long, value_name = "VERSION", conflicts_with = "recurse")]
         cas: Option<i64>,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// List the keys at and below a path, or the namespaces
     #[command(visible_alias = "list")]
     Ls {
-        /// NAMESPACE or NAMESPACE/KEY
+        /// NAMESPACE or NAMESPACE/KEY; also a pattern like 'web/*'
         path: Option<String>,
     },
     /// Print changes of the keys at and below a path as they happen
@@ -75,6 +80,7 @@ enum Verb {
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     match &args.verb {
+        Verb::Get { path } if glob::is_pattern(path) => get_each(path, session).await,
         Verb::Get { path } => get(path, session).await,
         Verb::Put {
             path,
@@ -89,7 +95,14 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
             let entry: Value = parse(&answer, "a key")?;
             show(&[entry], session)
         }
-        Verb::Rm { path, recurse, cas } => {
+        Verb::Rm { path, consent, .. } if glob::is_pattern(path) => {
+            let meant = matching(path, session).await?;
+            let words = std::slice::from_ref(path);
+            let names: Vec<String> = meant.iter().map(name_of).collect();
+            agree("remove", "keys", words, &names, *consent, session.local).await?;
+            remove_each(&names, session).await
+        }
+        Verb::Rm { path, recurse, cas, .. } => {
             let recurse = recurse.then(|| "true".to_owned());
             let cas = cas.map(|cas| cas.to_string());
             let answer = session
@@ -98,6 +111,10 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
                 .await?;
             let removed: Value = parse(&answer, "keys")?;
             show(items(&removed), session)
+        }
+        Verb::Ls { path: Some(path) } if glob::is_pattern(path) => {
+            let keys = matching(path, session).await?;
+            show(&keys, session)
         }
         Verb::Ls { path: Some(path) } => {
             let answer = session
@@ -126,6 +143,79 @@ fn at(path: &str, query: &[(&str, &Option<String>)]) -> String {
 
 fn items(page: &Value) -> &[Value] {
     page["items"].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn name_of(item: &Value) -> String {
+    item["path"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The keys that a pattern matches, of all namespaces that it may mean.
+async fn matching(pattern: &str, session: &Session<'_>) -> Result<Vec<Value>, Failure> {
+    let api = session.api;
+    let within = pattern.split('/').next().unwrap_or(pattern);
+    let namespaces = match glob::is_pattern(within) {
+        true => {
+            let all = page::all(api, "/v1/kv", &[]).await?;
+            let names = all.iter().filter_map(|item| item["name"].as_str().map(str::to_owned));
+            names.filter(|name| may_begin(pattern, name)).collect()
+        }
+        false => vec![within.to_owned()],
+    };
+    let mut found = Vec::new();
+    for namespace in namespaces {
+        let answer = api.get(&at(&namespace, &[("keys", &Some("true".to_owned()))])).await?;
+        let keys: Value = parse(&answer, "keys")?;
+        let fits = |item: &&Value| glob::matches(pattern, &name_of(item));
+        found.extend(items(&keys).iter().filter(fits).cloned());
+    }
+    match found.is_empty() {
+        true => Err(Failure::NoneMatches {
+            kind: "key",
+            pattern: pattern.to_owned(),
+            list: "kv ls",
+        }),
+        false => Ok(found),
+    }
+}
+
+/// Whether a key of this namespace may match: `*` and `{a,b}` may go over a slash.
+fn may_begin(pattern: &str, namespace: &str) -> bool {
+    let within = pattern.split('/').next().unwrap_or(pattern);
+    within.contains('{') || within.contains('*') || glob::matches(within, namespace)
+}
+
+/// Removes each key. A failure does not stop the others; the last failure is the result.
+async fn remove_each(names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut all = Each::new(names.len());
+    let mut removed = Vec::new();
+    for name in names {
+        let answer = session.api.delete(&at(name, &[])).await.map_err(Failure::from);
+        match answer.and_then(|answer| parse::<Value>(&answer, "keys")) {
+            Ok(page) => removed.extend(items(&page).iter().cloned()),
+            Err(failure) => all.failed(name, failure, session),
+        }
+    }
+    show(&removed, session)?;
+    all.end()
+}
+
+/// Prints every key that a pattern matches with its value: `web/leader = a`.
+async fn get_each(pattern: &str, session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut entries: Vec<Value> = Vec::new();
+    for item in matching(pattern, session).await? {
+        let answer = session.api.get(&at(&name_of(&item), &[])).await?;
+        let page: Value = parse(&answer, "a key")?;
+        entries.extend(items(&page).iter().cloned());
+    }
+    if session.output.is_data() {
+        return session.print_json(&entries);
+    }
+    for item in &entries {
+        let entry: KvEntry = read(item, "a key")?;
+        let value = entry.value.or(entry.base64).unwrap_or_default();
+        session.print(&format!("{} = {value}", entry.path))?;
+    }
+    Ok(())
 }
 
 async fn get(path: &str, session: &mut Session<'_>) -> Result<(), Failure> {

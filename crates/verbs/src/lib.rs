@@ -12,6 +12,7 @@
 
 pub mod ages;
 mod api;
+pub mod choose;
 pub mod complete;
 mod engines;
 mod events;
@@ -35,6 +36,7 @@ mod port;
 mod power;
 mod prefix;
 pub mod printable;
+mod progress;
 mod quarantine;
 mod reconfigure;
 mod reload;
@@ -56,11 +58,16 @@ mod wait;
 
 pub use api::{Api, CallError, Method, Request, Stream};
 pub use failure::Failure;
+pub use glob::{is_pattern, matches};
 pub use line::{Line, Misuse, Verb};
 pub use local::{Local, LocalFile, Nothing, Terminal, Typed, Typing};
 pub use select::names_of as names;
 pub use session::{Channel, Output, Session, Sink};
 
+#[cfg(test)]
+mod names_tests;
+#[cfg(test)]
+mod operation_tests;
 #[cfg(test)]
 mod running_tests;
 #[cfg(test)]

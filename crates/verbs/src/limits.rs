@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 
 use super::ages::age;
+use super::choose::{Consent, TEMPLATE, agree};
 use super::failure::Failure;
 use super::page::read;
 use super::session::{Output, Session};
 use super::table::{Column, Width};
-use super::{page, service, table};
+use super::{glob, page, service, table};
 use orchestrator_api_types::{Limits, Pause, PauseScope, Used};
 use orchestrator_model::{Timestamp, show_lifespan};
 
@@ -17,15 +18,17 @@ const REASON: usize = 100;
 /// What to pause or to resume; without an argument, everything.
 #[derive(Debug, clap::Args)]
 pub struct Scope {
-    /// The link
+    /// The link, also by a pattern
     #[arg(long, value_name = "LINK", conflicts_with = "template")]
     link: Option<String>,
-    /// The template
+    /// The template, also by a pattern
     #[arg(long, value_name = "TEMPLATE")]
     template: Option<String>,
     /// The service, also by a pattern like 'web-*': nothing of it is rolled
     #[arg(long, value_name = "SERVICE", conflicts_with_all = ["link", "template"])]
     service: Option<String>,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
@@ -34,24 +37,24 @@ pub(super) async fn show(session: &mut Session<'_>) -> Result<(), Failure> {
 }
 
 pub(super) async fn pause(scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
-    change("/v1/pause", scope, session).await
+    change("pause", scope, session).await
 }
 
 pub(super) async fn resume(scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
-    change("/v1/resume", scope, session).await
+    change("resume", scope, session).await
 }
 
-async fn change(path: &str, scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
+async fn change(verb: &str, scope: &Scope, session: &mut Session<'_>) -> Result<(), Failure> {
     if let Some(service) = &scope.service {
-        let verb = path.trim_start_matches("/v1/");
-        return service::pause(std::slice::from_ref(service), verb, session).await;
+        return service::pause(std::slice::from_ref(service), verb, scope.consent, session).await;
     }
-    let body = PauseScope {
-        link: scope.link.clone(),
-        template: scope.template.clone(),
-    };
-    let answer = session.api.post(path, json!(body).to_string().into_bytes()).await?;
-    let item: Value = page::parse(&answer, "limits")?;
+    let mut item = Value::Null;
+    for body in scopes(verb, scope, session).await? {
+        let body = json!(body).to_string().into_bytes();
+        let answer = session.api.post(&format!("/v1/{verb}"), body).await?;
+        // Each answer says all that is paused then.
+        item = page::parse(&answer, "limits")?;
+    }
     match session.output {
         Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
         Output::Table | Output::Wide => {
@@ -59,6 +62,39 @@ async fn change(path: &str, scope: &Scope, session: &mut Session<'_>) -> Result<
             session.print(&paused(&limits.paused, session.now))
         }
     }
+}
+
+/// What the line means: a pattern may mean several links or templates.
+async fn scopes(verb: &str, scope: &Scope, session: &Session<'_>) -> Result<Vec<PauseScope>, Failure> {
+    let (api, local) = (session.api, session.local);
+    if let Some(word) = &scope.template {
+        let words = std::slice::from_ref(word);
+        let names = TEMPLATE.meant_to(verb, words, scope.consent, api, local).await?;
+        let of = |name| PauseScope {
+            link: None,
+            template: Some(name),
+        };
+        return Ok(names.into_iter().map(of).collect());
+    }
+    let of = |link| PauseScope { link, template: None };
+    let Some(word) = scope.link.clone() else {
+        return Ok(vec![of(None)]);
+    };
+    if !glob::is_pattern(&word) {
+        return Ok(vec![of(Some(word))]);
+    }
+    let limits: Limits = page::parse(&api.get("/v1/limits").await?, "limits")?;
+    let links = limits.links.into_iter().map(|link| link.link);
+    let meant: Vec<String> = links.filter(|link| glob::matches(&word, link)).collect();
+    if meant.is_empty() {
+        return Err(Failure::NoneMatches {
+            kind: "link",
+            pattern: word,
+            list: "limits",
+        });
+    }
+    agree(verb, "links", &[word], &meant, scope.consent, local).await?;
+    Ok(meant.into_iter().map(|link| of(Some(link))).collect())
 }
 
 fn print(item: Value, session: &mut Session<'_>) -> Result<(), Failure> {

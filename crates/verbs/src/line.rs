@@ -15,7 +15,7 @@ pub enum Verb {
     /// Deploy services as their files say; the same file twice changes nothing
     Deploy(service::DeployArgs),
     /// List services
-    Services,
+    Services(service::ListArgs),
     /// Change the number of instances of services
     Scale(service::ScaleArgs),
     /// Replace all instances of services by new ones
@@ -24,13 +24,13 @@ pub enum Verb {
     Rollback(service::RollbackArgs),
     /// Remove services with their instances
     Undeploy(service::NamesArgs),
-    /// Wait for the end of an operation on a service
+    /// Wait for the ends of operations on services
     Wait(service::WaitArgs),
-    /// List instances, leases, clients or orphans
+    /// List instances, leases, clients, orphans, services or tokens
     Ls(ls::Args),
-    /// Show a client or an instance, and what happened to it
+    /// Show clients, instances or services, and what happened to them
     Show(show::Args),
-    /// Show what the packet filter allows a client or an instance, why, and what it dropped; or whether it reaches somebody
+    /// Show what the packet filter allows clients or instances, why, and what it dropped; or whether they reach somebody
     Policy(policy::Args),
     /// List instances by a pattern over their names, with owner, slot, address, host and state
     Grep(grep::Args),
@@ -68,14 +68,14 @@ pub enum Verb {
     Quarantine(quarantine::Args),
     /// Show what happened, oldest first
     Events(events::Args),
-    /// Make a client renew its lease now, if it accepts that
+    /// Make clients renew their leases now, if they accept that
     Reconfigure(reconfigure::Args),
     /// Make the daemon read its settings again; wrong settings change nothing
     Reload,
     /// Show since when the settings are in force, and whether the file differs from them
     Settings,
     /// List the engines, and what each can do
-    Engines,
+    Engines(engines::Args),
     /// Show what is promised to instances, of what, and what is paused
     Limits,
     /// Make nothing new, for a link, for a template or at all; leases go on, and what runs stays
@@ -87,7 +87,7 @@ pub enum Verb {
     /// Make tokens for callers of the API that are not on this machine, list them, rotate them, or remove some
     Token(token::Args),
     /// Show every task of the daemon: its state, how its last run ended, and when it is tried next
-    Tasks,
+    Tasks(tasks::Args),
 }
 
 impl Verb {
@@ -99,7 +99,7 @@ impl Verb {
     pub async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         match self {
             Self::Deploy(args) => service::deploy(args, session).await,
-            Self::Services => service::list(session).await,
+            Self::Services(args) => service::list(args, session).await,
             Self::Scale(args) => service::scale(args, session).await,
             Self::Bump(args) => service::bump(args, session).await,
             Self::Rollback(args) => service::rollback(args, session).await,
@@ -129,13 +129,13 @@ impl Verb {
             Self::Reconfigure(args) => reconfigure::run(args, session).await,
             Self::Reload => reload::run(session).await,
             Self::Settings => settings::run(session).await,
-            Self::Engines => engines::run(session).await,
+            Self::Engines(args) => engines::run(args, session).await,
             Self::Limits => limits::show(session).await,
             Self::Pause(scope) => limits::pause(scope, session).await,
             Self::Resume(scope) => limits::resume(scope, session).await,
             Self::Kv(args) => kv::run(args, session).await,
             Self::Token(args) => token::run(args, session).await,
-            Self::Tasks => tasks::run(session).await,
+            Self::Tasks(args) => tasks::run(args, session).await,
         }
     }
 }

@@ -50,8 +50,8 @@ pub trait Local: Send + Sync {
     /// When there is none, or it cannot be read.
     async fn file(&self, name: &str) -> io::Result<LocalFile>;
 
-    /// Asks somebody. `None` when nobody can be asked.
-    fn confirm(&self, question: &str) -> Option<bool>;
+    /// Asks somebody. `None` when nobody can be asked. A question that is dropped takes no more keys.
+    async fn confirm(&self, question: &str) -> Option<bool>;
 
     /// Takes the terminal over.
     ///
@@ -86,7 +86,7 @@ impl Local for Nothing {
         Err(io::Error::new(io::ErrorKind::NotFound, text))
     }
 
-    fn confirm(&self, _: &str) -> Option<bool> {
+    async fn confirm(&self, _: &str) -> Option<bool> {
         None
     }
 

@@ -1,5 +1,6 @@
 //! `orchestrator log`: what instances wrote, merged in the order of time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -15,7 +16,7 @@ use super::failure::Failure;
 use super::page;
 use super::prefix::Prefixes;
 use super::printable::escape_json;
-use super::select::{Each, Numbers, Selected, select};
+use super::select::{Each, Numbers, Selected, named_also_gone, numbered};
 use super::session::{Output, Session};
 use super::sse;
 use super::sse::Next;
@@ -26,10 +27,9 @@ const WINDOW: Duration = Duration::from_millis(200);
 /// Lines that are held back at most.
 const HELD: usize = 10_000;
 
-/// The most text that is collected to be sorted, in bytes. What is followed is sorted as it comes.
-const LARGEST: usize = 64 << 20;
-const TOO_LONG: &str = "the logs have more than 64 MiB; name fewer instances, or take the last lines (-n) or those of the \
-                        last hour (--since 1h)";
+/// The most lines that are sorted, and their most bytes.
+const MOST_LINES: usize = 200_000;
+const MOST_BYTES: usize = 32 << 20;
 
 /// How many logs are opened at the same time.
 const AT_ONCE: usize = 16;
@@ -37,7 +37,8 @@ const AT_ONCE: usize = 16;
 /// Arguments of `log`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Instances: names or patterns, like 'web-*'; one that is gone by its id
+    /// Instances: names or patterns, like 'web-*'. Of those that are gone, also by name where no other has it, the last
+    /// lines are shown
     #[arg(value_name = "INSTANCE", required = true)]
     names: Vec<String>,
     #[command(flatten)]
@@ -57,7 +58,8 @@ pub struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
-    let chosen = select(&args.names, &args.which, session).await?;
+    let found = named_also_gone(&args.names, session).await?;
+    let chosen = numbered(found, &args.names, &args.which)?;
     let query = query(args, session.now)?;
     let shown = Shown {
         prefixes: (chosen.len() > 1).then(|| Prefixes::of(chosen.iter().map(|one| one.name.as_str()))),
@@ -132,11 +134,14 @@ async fn read(
     let path = page::with_query(&format!("{}/log", one.path()), &query);
     let mut stream = sse::Following::new(api.follow(&path).await?);
     loop {
-        let all = match stream.next().await {
+        let all = match stream.next_to_end().await {
             Next::Data(all) => all,
             Next::End => return Ok(()),
-            Next::Silent(_) if follow => return Err(Failure::BrokeOff { name: one.name.clone() }),
-            Next::Silent(silence) => return Err(CallError::Unreachable(silence.into()).into()),
+            Next::Silent(silence) if !follow => return Err(CallError::Unreachable(silence.into()).into()),
+            Next::BrokeOff | Next::Silent(_) => {
+                let name = one.name.clone();
+                return Err(Failure::LogBrokeOff { name });
+            }
         };
         for data in all {
             let line: LogLine = page::parse(&data.into(), "a line of a log")?;
@@ -147,6 +152,31 @@ async fn read(
             if lines.send((place, line)).await.is_err() {
                 return Ok(());
             }
+        }
+    }
+}
+
+/// The latest lines, in the order of time, and then of their instances.
+#[derive(Default)]
+struct Latest {
+    lines: BTreeMap<(Timestamp, usize, u64), Line>,
+    bytes: usize,
+    taken: u64,
+    dropped: u64,
+}
+
+impl Latest {
+    /// Takes a line, and drops the oldest ones when there are too many.
+    fn add(&mut self, line: Line) {
+        self.taken += 1;
+        self.bytes += line.1.line.len();
+        self.lines.insert((line.1.at, line.0, self.taken), line);
+        while self.lines.len() > MOST_LINES || self.bytes > MOST_BYTES {
+            let Some((_, (_, oldest))) = self.lines.pop_first() else {
+                return;
+            };
+            self.bytes -= oldest.line.len();
+            self.dropped += 1;
         }
     }
 }
@@ -165,24 +195,25 @@ impl Shown<'_> {
         reading: &mut (impl Future<Output = Outcomes> + Unpin),
         session: &mut Session<'_>,
     ) -> Result<Outcomes, Failure> {
-        let (mut all, mut bytes) = (Vec::new(), 0_usize);
+        let mut latest = Latest::default();
         let outcomes = loop {
             tokio::select! {
                 biased;
-                Some(line) = lines.recv() => {
-                    bytes = bytes.saturating_add(line.1.line.len());
-                    if bytes > LARGEST {
-                        return Err(Failure::Usage { what: TOO_LONG.to_owned() });
-                    }
-                    all.push(line);
-                }
+                Some(line) = lines.recv() => latest.add(line),
                 outcomes = &mut *reading => break outcomes,
             }
         };
         while let Ok(line) = lines.try_recv() {
-            all.push(line);
+            latest.add(line);
         }
-        self.print(all, session)?;
+        if latest.dropped > 0 {
+            session.sink.warn(&format!(
+                "{} older lines are not shown: at most {MOST_LINES} lines and {} MiB are; ask for fewer with -n or --since",
+                latest.dropped,
+                MOST_BYTES >> 20
+            ));
+        }
+        self.print(latest.lines.into_values().collect(), session)?;
         Ok(outcomes)
     }
 
@@ -266,5 +297,35 @@ impl Shown<'_> {
             Some(prefixes) => prefixes.line(place, line),
             None => super::printable::printable(line),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_api_types::LogSource;
+
+    use super::*;
+
+    #[test]
+    fn the_latest_lines_are_kept_within_bounds_and_in_order() {
+        let mut latest = Latest::default();
+        let line = |at: i64, bytes: usize| LogLine {
+            at: Timestamp(at),
+            container: "main".to_owned(),
+            source: LogSource::Stdout,
+            line: "x".repeat(bytes),
+            problem: None,
+        };
+        latest.add((1, line(7, 1)));
+        latest.add((0, line(7, 2)));
+        latest.add((0, line(3, 3)));
+        let order: Vec<usize> = latest.lines.values().map(|(_, line)| line.line.len()).collect();
+        assert_eq!(order, [3, 2, 1]);
+        latest.add((0, line(9, MOST_BYTES - 3)));
+        assert_eq!((latest.dropped, latest.lines.len(), latest.bytes), (1, 3, MOST_BYTES));
+        let mut many = Latest::default();
+        (0..MOST_LINES as i64 + 5).for_each(|at| many.add((0, line(at, 0))));
+        assert_eq!((many.dropped, many.lines.len()), (5, MOST_LINES));
+        assert_eq!(many.lines.first_key_value().unwrap().0.0, Timestamp(5));
     }
 }

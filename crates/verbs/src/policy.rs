@@ -6,9 +6,13 @@ use ipnet::Ipv6Net;
 use serde_json::Value;
 
 use super::ages::age;
+use super::api::Api;
+use super::choose::CLIENT;
 use super::failure::Failure;
+use super::glob;
 use super::page::{self, read};
 use super::resolve::{Kind, resolve};
+use super::select::{self, Each, Selected};
 use super::session::Session;
 use super::table::{self, Column, Width};
 use orchestrator_api_types::{
@@ -22,8 +26,10 @@ const REASON: usize = 100;
 /// Arguments of `policy`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// ID, host name, DUID or address of a client or an instance, or the beginning of one
-    id: String,
+    /// ID, host name, DUID or address of a client or an instance, or the beginning of one; also SERVICE-SLOT, a service, or
+    /// a pattern like 'web-*', which means instances, and where none has such a name, clients
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
     /// Whether it reaches this one, and by which rule: an address, or a client or an instance as above
     #[arg(long, value_name = "WHOM")]
     to: Option<String>,
@@ -36,20 +42,72 @@ pub struct Args {
 const AMONG: [(Kind, &page::Query<'_>); 2] = [(Kind::Instance, &[]), (Kind::Client, &[])];
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
-    let (kind, id) = resolve(&args.id, &AMONG, session.api).await?;
-    let mut path = format!("{}/{id}/policy", kind.path());
-    if let Some(to) = &args.to {
-        let to = target(to, session).await?;
-        let ports = args.ports.as_deref().map(|ports| ("ports", ports));
-        let query: Vec<_> = [("to", to.as_str())].into_iter().chain(ports).collect();
-        path = page::with_query(&path, &query);
+    let to = match &args.to {
+        Some(to) => Some(target(to, session).await?),
+        None => None,
+    };
+    let mut meant = Vec::new();
+    for word in &args.ids {
+        meant.extend(of_word(word, session).await?);
     }
-    let item: Value = page::parse(&session.api.get(&path).await?, "a policy")?;
-    if session.output.is_data() {
-        return session.print_json(&item);
+    let mut all = Each::new(meant.len());
+    let mut items: Vec<Value> = Vec::new();
+    for (name, path) in &meant {
+        match one(path, to.as_deref(), args.ports.as_deref(), session.api).await {
+            Ok(item) if session.output.is_data() => items.push(item),
+            Ok(item) => {
+                let view: PolicyView = read(&item, "a policy")?;
+                let text = render(&view, session.now, session.output.width());
+                match (meant.len(), &to) {
+                    (1, _) => session.print(&text)?,
+                    (_, Some(_)) => session.print(&format!("{name}: {text}"))?,
+                    (_, None) => session.print(&format!("{name}:\n{text}\n"))?,
+                }
+            }
+            Err(failure) => all.failed(name, failure, session),
+        }
     }
-    let view: PolicyView = read(&item, "a policy")?;
-    session.print(&render(&view, session.now, session.output.width()))
+    match items.as_slice() {
+        [] => {}
+        [item] => session.print_json(item)?,
+        several => session.print_json(&several)?,
+    }
+    all.end()
+}
+
+/// The clients and instances that a word means: the name of each, and its path.
+async fn of_word(word: &str, session: &Session<'_>) -> Result<Vec<(String, String)>, Failure> {
+    let words = [word.to_owned()];
+    let api = session.api;
+    if glob::is_pattern(word) {
+        match select::named(&words, session).await {
+            Err(Failure::NoneMatches { .. }) => {
+                let ids = CLIENT.meant(&words, api).await?;
+                let path = |id: String| (format!("client {id}"), format!("{}/{id}", CLIENT.path));
+                return Ok(ids.into_iter().map(path).collect());
+            }
+            found => return Ok(paths(&found?)),
+        }
+    }
+    if select::is_of_service(word, session).await? {
+        return Ok(paths(&select::named(&words, session).await?));
+    }
+    match resolve(word, &AMONG, api).await {
+        Ok((kind, id)) => Ok(vec![(word.to_owned(), format!("{}/{id}", kind.path()))]),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn paths(found: &[Selected]) -> Vec<(String, String)> {
+    found.iter().map(|one| (one.name.clone(), one.path())).collect()
+}
+
+async fn one(path: &str, to: Option<&str>, ports: Option<&str>, api: &dyn Api) -> Result<Value, Failure> {
+    let to = to.map(|to| ("to", to));
+    let ports = ports.map(|ports| ("ports", ports));
+    let query: Vec<_> = to.into_iter().chain(ports).collect();
+    let path = page::with_query(&format!("{path}/policy"), &query);
+    page::parse(&api.get(&path).await?, "a policy")
 }
 
 /// The id that a name identifies, or the address.
@@ -57,8 +115,12 @@ async fn target(text: &str, session: &Session<'_>) -> Result<String, Failure> {
     if let Ok(address) = text.parse::<Ipv6Addr>() {
         return Ok(address.to_string());
     }
-    let (_, id) = resolve(text, &AMONG, session.api).await?;
-    Ok(id.to_string())
+    match of_word(text, session).await?.as_slice() {
+        [(_, path)] => Ok(path.rsplit('/').next().unwrap_or(path).to_owned()),
+        several => Err(Failure::Usage {
+            what: format!("{text} means {} instances; --to takes one", several.len()),
+        }),
+    }
 }
 
 /// The answer for people. Where somebody was to be reached, the decision alone.

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::page;
+use super::progress::collect;
 use super::select::{Each, Names, Selected, select_to};
 use super::session::Session;
 use super::wait;
@@ -69,20 +70,21 @@ pub(super) async fn run(change: Change, args: &Args, session: &mut Session<'_>) 
     let Names { names, which } = &args.names;
     let chosen = select_to(change.doing(), names, which, session).await?;
     let limit = which.timeout.unwrap_or(wait::LIMIT);
-    let of: &Session<'_> = session;
+    let api = session.api;
     let mut changes: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
     for one in &chosen {
         let path = format!("{}/{}", one.path(), change.word());
         let changing = async move {
-            let recorded: Value = page::parse(&of.api.post(&path, Vec::new()).await?, "an instance")?;
+            let recorded: Value = page::parse(&api.post(&path, Vec::new()).await?, "an instance")?;
             match args.no_wait {
                 true => Ok(recorded),
-                false => wait::until(one, move |view| change.is_done(view), limit, of).await,
+                false => wait::until(one, move |view| change.is_done(view), limit, api).await,
             }
         };
         changes.push(changing.boxed());
     }
-    let outcomes: Vec<Result<Value, Failure>> = stream::iter(changes).buffered(AT_ONCE).collect().await;
+    let work = stream::iter(changes).buffered(AT_ONCE);
+    let outcomes: Vec<Result<Value, Failure>> = collect(change.doing(), chosen.len(), work, session).await;
     let said = match args.no_wait {
         true => "is to be changed",
         false => change.done(),

@@ -7,7 +7,9 @@ use ipnet::Ipv6Net;
 use serde_json::{Map, Value, json};
 
 use super::api::Api;
+use super::choose::{Consent, RESERVATION};
 use super::failure::Failure;
+use super::ls::of_link;
 use super::session::{Output, Session};
 use super::{page, view};
 use orchestrator_model::{Duid, LinkLayerAddress, OpaqueId};
@@ -26,14 +28,19 @@ enum Verb {
         /// Only on this link
         #[arg(long, value_name = "LINK")]
         link: Option<String>,
+        /// Only these: ids, addresses or prefixes, also by a pattern like 'fd39::*'
+        #[arg(value_name = "RESERVATION")]
+        names: Vec<String>,
     },
     /// Reserve an address, a prefix or both for one client
     Add(Add),
     /// Remove reservations
     Remove {
-        /// Ids of reservations
-        #[arg(required = true)]
+        /// Ids of reservations, also patterns over their ids, addresses and links
+        #[arg(required = true, value_name = "RESERVATION")]
         ids: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -75,7 +82,7 @@ struct Known {
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     match &args.verb {
-        Verb::List { link } => list(link.as_deref(), session).await,
+        Verb::List { link, names } => list(link.as_deref(), names, session).await,
         Verb::Add(add) => {
             let answer = session
                 .api
@@ -84,7 +91,11 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
             let made: Value = page::parse(&answer, "a reservation")?;
             show(&[made], session)
         }
-        Verb::Remove { ids } => remove(ids, session).await,
+        Verb::Remove { ids, consent } => {
+            let (api, local) = (session.api, session.local);
+            let ids = RESERVATION.meant_to("remove", ids, *consent, api, local).await?;
+            remove(&ids, session).await
+        }
     }
 }
 
@@ -113,9 +124,9 @@ async fn remove_one(id: &str, api: &dyn Api) -> Result<Value, Failure> {
     page::parse(&api.delete(&path).await?, "a reservation")
 }
 
-async fn list(link: Option<&str>, session: &mut Session<'_>) -> Result<(), Failure> {
-    let query: Vec<_> = link.map(|link| ("link", link)).into_iter().collect();
-    let items = page::all(session.api, "/v1/reservations", &query).await?;
+async fn list(link: Option<&str>, names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
+    let items = of_link(session.api, RESERVATION.path, &[], link).await?;
+    let items = RESERVATION.keep(items, names)?;
     show(&items, session)
 }
 

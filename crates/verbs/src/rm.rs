@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::api::Api;
+use super::choose::{Consent, ORPHAN};
 use super::failure::Failure;
 use super::page::{self, with_query};
 use super::resolve::{Kind, resolve};
@@ -35,7 +36,13 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     let mut destroyed = Vec::new();
     let ids = match (args.orphans, args.ids.as_slice()) {
         (true, []) => orphans(api).await?,
-        (_, named) => named.to_vec(),
+        (true, words) => {
+            let consent = Consent {
+                force: args.which.force,
+            };
+            ORPHAN.meant_to("destroy", words, consent, api, session.local).await?
+        }
+        (false, named) => named.to_vec(),
     };
     for id in &ids {
         let outcomes = match args.orphans {

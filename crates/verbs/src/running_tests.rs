@@ -86,6 +86,18 @@ impl Api for World {
         if asked == "GET /v1/instances" {
             return Ok(json!({"items": Self::instances(), "next": null}).to_string().into());
         }
+        if asked == "GET /v1/instances?all=true" {
+            let mut all = Self::instances();
+            let service = json!({"kind": "service", "name": "web"});
+            // Two that are gone had the same slot.
+            for (number, created) in [(77, "2023-11-14T22:00:00Z"), (78, "2023-11-14T22:05:00Z")] {
+                let mut gone = instance(&self::id(number), &service, "77", Value::Null);
+                gone["phase"] = json!("removed");
+                gone["created"] = json!(created);
+                all.push(gone);
+            }
+            return Ok(json!({"items": all, "next": null}).to_string().into());
+        }
         let Some(id) = request
             .path
             .strip_prefix("/v1/instances/")
@@ -128,7 +140,11 @@ impl Api for World {
             });
             Bytes::from(format!("data: {line}\n\n"))
         };
-        let lines: Vec<Bytes> = (0..3).map(|n| line(begin + 2 * n)).collect();
+        let mut lines: Vec<Bytes> = (0..3).map(|n| line(begin + 2 * n)).collect();
+        // The log of `web-5` breaks off.
+        if !path.contains(&id(5)) {
+            lines.push(Bytes::from_static(b"event: end\ndata: {}\n\n"));
+        }
         Ok(Box::pin(stream::iter(lines)))
     }
 
@@ -212,7 +228,7 @@ impl Local for Somebody {
         })
     }
 
-    fn confirm(&self, _: &str) -> Option<bool> {
+    async fn confirm(&self, _: &str) -> Option<bool> {
         Some(self.0)
     }
 
@@ -431,6 +447,37 @@ async fn logs_are_merged_in_the_order_of_time_and_act_on_no_terminal() {
         "{asked:?}"
     );
     assert_eq!(run("log web-1 --since soon", &world).await.1.unwrap_err().code(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_breaks_off_fails_and_what_came_is_shown() {
+    let world = World::default();
+    for line in ["log web-5", "log -f web-5"] {
+        let (printed, outcome) = run(line, &world).await;
+        let failure = outcome.unwrap_err();
+        assert!(
+            failure.to_string().contains("web-5 broke off") && failure.code() == 1,
+            "{line}: {failure}"
+        );
+        assert_eq!(printed.lines.len(), 3, "{line}");
+    }
+    let (printed, outcome) = run("log web-4 web-5", &world).await;
+    assert_eq!(outcome.unwrap_err().to_string(), "1 of 2 failed");
+    assert_eq!(printed.lines.len(), 6);
+    assert!(printed.warned[0].starts_with("web-5: the log"), "{:?}", printed.warned);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_lines_of_an_instance_that_is_gone_are_found_by_its_name() {
+    let world = World::default();
+    let (printed, outcome) = run("log web-77", &world).await;
+    outcome.unwrap();
+    assert_eq!(printed.lines.len(), 3);
+    let asked = world.asked("STREAM");
+    assert!(asked[0].contains(&id(78)), "the last one of that name: {asked:?}");
+    let (_, outcome) = run("exec web-77 -- exit 0", &world).await;
+    assert_eq!(outcome.unwrap_err().code(), 3, "nothing runs in what is gone");
+    assert_eq!(run("log web-78", &world).await.1.unwrap_err().code(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,21 +1,19 @@
 //! Selects instances: by names and patterns, by their numbers, and with a yes for more than one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use orchestrator_api_types::{InstanceView, Owner};
+use orchestrator_api_types::{InstanceView, Owner, Phase};
 use orchestrator_model::{Id, parse_lifespan};
 use serde_json::Value;
 
 use super::api::Api;
+use super::choose::{Consent, ask};
 use super::failure::Failure;
 use super::glob;
 use super::page;
 use super::resolve::{Kind, resolve};
 use super::session::Session;
-
-/// How many instances are named in a question.
-const SHOWN: usize = 10;
 
 /// Which of the selected instances are meant.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -170,10 +168,7 @@ pub(crate) async fn named(names: &[String], session: &Session<'_>) -> Result<Vec
         let found: Vec<Id> = all.iter().filter(|one| fits(one, text)).map(|one| one.id).collect();
         match found.is_empty() {
             false => chosen.extend(found),
-            true if glob::is_pattern(text) => return Err(Failure::NoneMatches { pattern: text.clone() }),
-            true if is_of_service(text, session).await? => {
-                return Err(Failure::NoneMatches { pattern: text.clone() });
-            }
+            true if glob::is_pattern(text) || is_of_service(text, session).await? => return Err(none(text.clone())),
             true => {
                 let (_, id) = resolve(text, &[(Kind::Instance, &[("all", "true")])], session.api).await?;
                 chosen.push(id);
@@ -195,7 +190,12 @@ pub(crate) async fn named(names: &[String], session: &Session<'_>) -> Result<Vec
 }
 
 /// Whether this is the name of a service, or of a slot of one. If it has no instance now, no client's is meant by it.
-async fn is_of_service(text: &str, session: &Session<'_>) -> Result<bool, Failure> {
+///
+/// An id or an address is none.
+pub(crate) async fn is_of_service(text: &str, session: &Session<'_>) -> Result<bool, Failure> {
+    if text.parse::<Id>().is_ok() || text.contains(':') {
+        return Ok(false);
+    }
     let answer: Value = page::parse(&session.api.get("/v1/services").await?, "services")?;
     let names = answer["items"].as_array().into_iter().flatten();
     let is_it = |name: &str| {
@@ -203,6 +203,55 @@ async fn is_of_service(text: &str, session: &Session<'_>) -> Result<bool, Failur
         name == text || slot.is_some_and(|slot| slot.bytes().all(|byte| byte.is_ascii_digit()))
     };
     Ok(names.filter_map(|item| item["name"].as_str()).any(is_it))
+}
+
+/// Keeps the instances of a list that one of the words means; all of them where there is no word. Its order stays.
+pub(crate) fn keep(items: Vec<Value>, words: &[String]) -> Result<Vec<Value>, Failure> {
+    if words.is_empty() {
+        return Ok(items);
+    }
+    let all: Vec<Selected> = items.into_iter().map(Selected::read).collect::<Result<_, Failure>>()?;
+    let is_meant = |one: &Selected, word: &str| {
+        fits(one, word) || names(&one.view).iter().any(|name| name.eq_ignore_ascii_case(word))
+    };
+    let idle = |word: &&String| *word != "*" && !all.iter().any(|one| is_meant(one, word));
+    if let Some(word) = words.iter().find(idle) {
+        return Err(none(word.clone()));
+    }
+    let meant = all
+        .into_iter()
+        .filter(|one| words.iter().any(|word| is_meant(one, word)));
+    Ok(meant.map(|one| one.item).collect())
+}
+
+/// The instances that the names mean, also those that are gone: of each slot of a service the last one.
+pub(crate) async fn named_also_gone(names: &[String], session: &Session<'_>) -> Result<Vec<Selected>, Failure> {
+    match named(names, session).await {
+        Err(Failure::NotFound { .. } | Failure::NoneMatches { .. }) => {}
+        found => return found,
+    }
+    let items = page::all(session.api, "/v1/instances", &[("all", "true")]).await?;
+    let mut all: Vec<Selected> = items.into_iter().map(Selected::read).collect::<Result<_, Failure>>()?;
+    // The last one of a name comes first, and stands for it.
+    all.sort_by_key(|one| std::cmp::Reverse((one.view.instance.phase != Phase::Removed, one.view.instance.created)));
+    let mut taken = BTreeSet::new();
+    // A client's host name stands for nobody else's.
+    all.retain(|one| one.number().is_none() || taken.insert(one.name.clone()));
+    let mut chosen: Vec<Selected> = Vec::new();
+    for text in names {
+        let found: Vec<&Selected> = all
+            .iter()
+            .filter(|one| fits(one, text) || one.id.to_string() == *text)
+            .collect();
+        match found.is_empty() {
+            false => chosen.extend(found.into_iter().cloned()),
+            // This says what is wrong with the name.
+            true => chosen.extend(named(std::slice::from_ref(text), session).await?),
+        }
+    }
+    chosen.sort_by(|a, b| natural(&a.name).cmp(&natural(&b.name)).then(a.id.cmp(&b.id)));
+    chosen.dedup_by_key(|one| one.id);
+    Ok(chosen)
 }
 
 /// Whether an instance is meant by a pattern, or by the name of its service or its own name within that.
@@ -222,7 +271,11 @@ fn fits(one: &Selected, text: &str) -> bool {
 
 /// The instances that the names mean, of these the numbers that are wanted.
 pub(crate) async fn select(names: &[String], of: &Numbers, session: &Session<'_>) -> Result<Vec<Selected>, Failure> {
-    let found = named(names, session).await?;
+    numbered(named(names, session).await?, names, of)
+}
+
+/// Of instances the numbers that are wanted.
+pub(crate) fn numbered(found: Vec<Selected>, names: &[String], of: &Numbers) -> Result<Vec<Selected>, Failure> {
     if of.instances.is_empty() {
         return Ok(found);
     }
@@ -238,9 +291,7 @@ pub(crate) async fn select(names: &[String], of: &Numbers, session: &Session<'_>
         .map(|(_, one)| one)
         .collect();
     match chosen.is_empty() {
-        true => Err(Failure::NoneMatches {
-            pattern: format!("{} -i {}", names.join(" "), of.instances.join(" ")),
-        }),
+        true => Err(none(format!("{} -i {}", names.join(" "), of.instances.join(" ")))),
         false => Ok(chosen),
     }
 }
@@ -253,8 +304,10 @@ pub(crate) async fn select_to(
     session: &mut Session<'_>,
 ) -> Result<Vec<Selected>, Failure> {
     let chosen = select(names, &which.numbers, session).await?;
-    if chosen.len() > 1 && !which.force && !names_each(names, &chosen) {
-        agree(doing, &chosen, session)?;
+    let meant: Vec<String> = chosen.iter().map(|one| one.name.clone()).collect();
+    if !names_each(names, &chosen) {
+        let consent = Consent { force: which.force };
+        ask(doing, "instances", &meant, consent, session.local).await?;
     }
     Ok(chosen)
 }
@@ -271,20 +324,12 @@ fn names_each(names: &[String], chosen: &[Selected]) -> bool {
     names.len() == chosen.len() && !names.iter().any(is_of_all)
 }
 
-fn agree(doing: &str, chosen: &[Selected], session: &mut Session<'_>) -> Result<(), Failure> {
-    let shown: Vec<&str> = chosen.iter().take(SHOWN).map(|one| one.name.as_str()).collect();
-    let more = match chosen.len().saturating_sub(shown.len()) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    let question = format!("{doing} {} instances: {}{more}?", chosen.len(), shown.join(", "));
-    match session.local.confirm(&question) {
-        Some(true) => Ok(()),
-        Some(false) => Err(Failure::NotWanted),
-        None => Err(Failure::NeedsForce {
-            doing: doing.to_owned(),
-            count: chosen.len(),
-        }),
+/// The failure of a word that means no instance.
+fn none(pattern: String) -> Failure {
+    Failure::NoneMatches {
+        kind: "instance",
+        pattern,
+        list: "grep '*'",
     }
 }
 
@@ -299,8 +344,13 @@ pub(crate) struct Each {
 
 impl Each {
     pub(crate) fn of(chosen: &[Selected]) -> Self {
+        Self::new(chosen.len())
+    }
+
+    /// Of so many things.
+    pub(crate) fn new(of: usize) -> Self {
         Self {
-            of: chosen.len(),
+            of,
             failed: 0,
             only: None,
         }

@@ -54,6 +54,15 @@ pub trait Sink: Send + Sync {
     /// Reports a failure while the verb continues.
     fn warn(&mut self, line: &str);
 
+    /// Whether somebody sees how far something is.
+    fn shows_progress(&self) -> bool {
+        false
+    }
+
+    /// Shows how far something is, in place of what was shown before; an empty text takes that away. Only somebody at a
+    /// terminal sees it.
+    fn progress(&mut self, _text: &str) {}
+
     /// Writes what a command wrote, as it is. A place that shows it to people makes it harmless.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub(crate) enum Next {
     Data(Vec<String>),
     /// The stream has ended.
     End,
+    /// The stream has ended before its own end came, for a stream that has one.
+    BrokeOff,
     /// The daemon said nothing for too long.
     Silent(Elapsed),
 }
@@ -33,6 +35,17 @@ impl Following {
         Self {
             stream,
             events: Events::default(),
+        }
+    }
+
+    /// The same for a stream that says when it is complete.
+    pub(crate) async fn next_to_end(&mut self) -> Next {
+        if self.events.has_ended() {
+            return Next::End;
+        }
+        match self.next().await {
+            Next::End => Next::BrokeOff,
+            next => next,
         }
     }
 
@@ -49,7 +62,7 @@ impl Following {
     pub(crate) async fn next_or_again(&mut self, session: &mut Session<'_>) -> Option<Vec<String>> {
         match self.next().await {
             Next::Data(data) => Some(data),
-            Next::End => None,
+            Next::End | Next::BrokeOff => None,
             Next::Silent(_) => {
                 session.sink.warn("the daemon is silent; asking again");
                 None
@@ -68,9 +81,17 @@ const LARGEST: usize = 1 << 20;
 pub struct Events {
     line: Vec<u8>,
     data: String,
+    /// Whether the event is the one that ends a stream which has an end.
+    is_end: bool,
+    has_ended: bool,
 }
 
 impl Events {
+    /// Whether the event `end` came: the stream is complete. A stream without an end of its own never has it.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// The `data` of every event that these bytes complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut complete = Vec::new();
@@ -90,7 +111,14 @@ impl Events {
         let line = line.trim_end_matches('\r');
         if line.is_empty() {
             let data = std::mem::take(&mut self.data);
+            if std::mem::take(&mut self.is_end) {
+                self.has_ended = true;
+                return None;
+            }
             return (!data.is_empty()).then_some(data);
+        }
+        if let Some(kind) = line.strip_prefix("event:") {
+            self.is_end = kind.trim_start() == "end";
         }
         if let Some(data) = line.strip_prefix("data:") {
             if !self.data.is_empty() {
@@ -112,6 +140,18 @@ mod tests {
 
     const STREAM: &[u8] =
         b": hello\n\nid: 7\nevent: x\ndata: {\"a\":1}\n\ndata:one\r\ndata: two\r\n\r\nretry: 5\n\ndata: cut";
+
+    #[test]
+    fn a_stream_is_complete_once_its_end_came() {
+        let mut events = Events::default();
+        assert_eq!(
+            events.feed(b"event: line\ndata: one\n\nevent: end\ndata: {}\n"),
+            ["one"]
+        );
+        assert!(!events.has_ended(), "the event is not complete");
+        assert_eq!(events.feed(b"\n"), Vec::<String>::new());
+        assert!(events.has_ended());
+    }
 
     #[test]
     fn events_are_taken_out_of_the_stream() {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::ages::{age, left};
+use super::choose::TASK;
 use super::failure::Failure;
 use super::page::read;
 use super::session::{Output, Session};
@@ -14,8 +15,16 @@ use orchestrator_model::Timestamp;
 /// The width limit of a reason or a purpose.
 const TEXT: usize = 100;
 
-pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
-    let items = page::all(session.api, "/v1/tasks", &[]).await?;
+/// Arguments of `tasks`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only these, also by a pattern like '*'
+    #[arg(value_name = "TASK")]
+    names: Vec<String>,
+}
+
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let items = TASK.keep(page::all(session.api, TASK.path, &[]).await?, &args.names)?;
     match session.output {
         Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
         output @ (Output::Table | Output::Wide) => session.print(&render(&items, session.now, output.width())?),

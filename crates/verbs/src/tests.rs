@@ -16,7 +16,7 @@ use super::*;
 /// 2023-11-14T22:13:20Z.
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-fn instance(id: &str, phase: &str, reason: Option<&str>) -> Value {
+pub(crate) fn instance(id: &str, phase: &str, reason: Option<&str>) -> Value {
     json!({
         "id": id, "client": "0123456789ab", "duid": "00:03:00:01:02:00:5e:10:00:01", "hostname": null,
         "link": "br0", "template": "default", "plugin": "docker", "address": "fd39::2:7", "phase": phase,
@@ -178,6 +178,9 @@ ready      2023-11-14T22:10:09.000Z (3m11s ago)
 pub(crate) struct Printed {
     pub(crate) lines: Vec<String>,
     pub(crate) warned: Vec<String>,
+    /// Whether there is a terminal, and what it showed in place of one another.
+    pub(crate) has_terminal: bool,
+    pub(crate) progress: Vec<String>,
 }
 
 impl Sink for Printed {
@@ -188,6 +191,14 @@ impl Sink for Printed {
 
     fn warn(&mut self, line: &str) {
         self.warned.push(line.to_owned());
+    }
+
+    fn shows_progress(&self) -> bool {
+        self.has_terminal
+    }
+
+    fn progress(&mut self, text: &str) {
+        self.progress.push(text.to_owned());
     }
 }
 
@@ -210,7 +221,7 @@ impl Api for Nobody {
 }
 
 /// An API in memory: it answers a request, given as `GET /path`, with a status and JSON.
-struct Canned<F>(F);
+pub(crate) struct Canned<F>(pub(crate) F);
 
 #[async_trait]
 impl<F: Fn(&str) -> (u16, Value) + Send + Sync> Api for Canned<F> {
@@ -241,9 +252,13 @@ impl<F: Fn(&str) -> (u16, Value) + Send + Sync> Api for Canned<F> {
 }
 
 /// Runs a line. Returns what it printed and its result.
-async fn run(line: &str, api: &dyn Api) -> (Printed, Result<(), Failure>) {
-    let line = Line::parse(line.split(' ')).expect("a line");
-    let mut printed = Printed::default();
+pub(crate) async fn run(line: &str, api: &dyn Api) -> (Printed, Result<(), Failure>) {
+    run_at(line, api, Printed::default()).await
+}
+
+/// The same where this is what prints.
+pub(crate) async fn run_at(line: &str, api: &dyn Api, mut printed: Printed) -> (Printed, Result<(), Failure>) {
+    let line = Line::parse(line.split(' ')).unwrap_or_else(|misuse| panic!("{line}: {}", misuse.text));
     let mut session = Session {
         api,
         sink: &mut printed,

@@ -6,6 +6,7 @@ use orchestrator_model::Timestamp;
 use serde_json::{Value, json};
 
 use super::ages::age;
+use super::choose::{Consent, TOKEN};
 use super::failure::Failure;
 use super::page;
 use super::page::read;
@@ -40,7 +41,11 @@ enum Verb {
     },
     /// List the tokens, never the tokens themselves
     #[command(visible_alias = "list")]
-    Ls,
+    Ls {
+        /// Only these, also by a pattern like 'ci-*'
+        #[arg(value_name = "TOKEN")]
+        names: Vec<String>,
+    },
     /// Give a token another secret part, which is printed this once
     Rotate {
         /// Its name
@@ -52,9 +57,11 @@ enum Verb {
     /// Remove tokens; they are refused at once
     #[command(visible_alias = "remove")]
     Rm {
-        /// Names of tokens
-        #[arg(required = true)]
+        /// Names of tokens, also patterns like 'ci-*'
+        #[arg(required = true, value_name = "TOKEN")]
         names: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -101,10 +108,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
             let answer = session.api.post("/v1/tokens", body.to_string().into()).await?;
             show_once(page::parse(&answer, "a token")?, session)
         }
-        Verb::Ls => {
-            let items = page::all(session.api, "/v1/tokens", &[]).await?;
-            show(&items, session)
-        }
+        Verb::Ls { names } => list(names, session).await,
         Verb::Rotate { name, overlap } => {
             let path = format!("{}/rotate", path_of(name));
             let body = json!(RotateToken {
@@ -113,8 +117,18 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
             let answer = session.api.post(&path, body.to_string().into()).await?;
             show_once(page::parse(&answer, "a token")?, session)
         }
-        Verb::Rm { names } => remove(names, session).await,
+        Verb::Rm { names, consent } => {
+            let (api, local) = (session.api, session.local);
+            let names = TOKEN.meant_to("remove", names, *consent, api, local).await?;
+            remove(&names, session).await
+        }
     }
+}
+
+/// Lists the tokens that the words mean; all of them where there is no word.
+pub(super) async fn list(words: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
+    let items = TOKEN.keep(page::all(session.api, TOKEN.path, &[]).await?, words)?;
+    show(&items, session)
 }
 
 fn path_of(name: &str) -> String {

@@ -7,10 +7,10 @@ use orchestrator_model::show_lifespan;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
+use super::api::Api;
 use super::failure::Failure;
 use super::page;
 use super::select::Selected;
-use super::session::Session;
 
 /// How long it may take unless the line says how long.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
@@ -27,12 +27,12 @@ pub(crate) async fn until(
     one: &Selected,
     is_done: impl Fn(&InstanceView) -> bool,
     limit: Duration,
-    session: &Session<'_>,
+    api: &dyn Api,
 ) -> Result<Value, Failure> {
     let began = Instant::now();
     let mut pause = PAUSES.0;
     loop {
-        let item: Value = page::parse(&session.api.get(&one.path()).await?, "an instance")?;
+        let item: Value = page::parse(&api.get(&one.path()).await?, "an instance")?;
         let view: InstanceView = page::read(&item, "an instance")?;
         if is_done(&view) {
             return Ok(item);

@@ -31,6 +31,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Events with output that are shown for a container that is gone.
 const EVENTS: u32 = 1000;
 
+/// The event that says that a log is complete.
+const END: &str = "end";
+
 type Lines = std::pin::Pin<Box<dyn Stream<Item = LogLine> + Send>>;
 
 /// Lines of a log, one in each message.
@@ -74,11 +77,17 @@ pub(super) async fn show(
         },
     };
     let draining = shared.draining.clone();
-    let messages = lines.take_until(draining.cancelled_owned()).map(move |line| {
-        // The stream holds its permits.
-        let _ = &permits;
-        Ok::<_, Infallible>(message(&line))
-    });
+    let end = stream::once(async { Message::default().event(END).data("{}") });
+    let messages = lines
+        .map(|line| message(&line))
+        .chain(end)
+        // A log that breaks off, also because the daemon stops, has no end.
+        .take_until(draining.cancelled_owned())
+        .map(move |message| {
+            // The stream holds its permits.
+            let _ = &permits;
+            Ok::<_, Infallible>(message)
+        });
     let sse = Sse::new(messages).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     Ok(Log(sse.into_response()))
 }

@@ -78,8 +78,8 @@ impl Local for Parts {
         }
     }
 
-    fn confirm(&self, question: &str) -> Option<bool> {
-        Nothing.confirm(question)
+    async fn confirm(&self, question: &str) -> Option<bool> {
+        Nothing.confirm(question).await
     }
 
     fn terminal(&self) -> io::Result<Terminal> {

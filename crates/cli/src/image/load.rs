@@ -12,10 +12,11 @@ use orchestrator_verbs::page;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::progress::{Line, amount};
+use super::progress::amount;
 use super::refused;
 use crate::failure::Failure;
 use crate::http::Client;
+use crate::progress::Line;
 
 /// Bytes in one piece.
 const PIECE: usize = 64 << 10;

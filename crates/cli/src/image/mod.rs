@@ -11,11 +11,14 @@ use clap::Subcommand;
 use orchestrator_api_types::{Image, ImageSource, Images};
 use orchestrator_model::Timestamp;
 use orchestrator_verbs::ages::age;
-use orchestrator_verbs::page;
+use orchestrator_verbs::choose::{Consent, IMAGE, agree};
 use orchestrator_verbs::table::{Column, Width, columns};
+use orchestrator_verbs::{is_pattern, matches, page};
+use serde_json::json;
 
 use super::failure::Failure;
 use super::http::Client;
+use super::local::Here;
 use super::{Output, table};
 pub(super) use load::Pieces;
 pub(crate) use progress::amount;
@@ -45,6 +48,9 @@ enum Verb {
     },
     /// List the images of all engines
     Ls {
+        /// Only these: names or ids, also by a pattern like 'web:*'
+        #[arg(value_name = "IMAGE")]
+        names: Vec<String>,
         #[command(flatten)]
         engine: Engine,
     },
@@ -59,9 +65,11 @@ enum Verb {
     },
     /// Remove names of images, and images with their last name; or images by their ids
     Rm {
-        /// Names or ids
-        #[arg(required = true)]
+        /// Names or ids, also patterns like 'web:*'
+        #[arg(required = true, value_name = "IMAGE")]
         images: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
         #[command(flatten)]
         engine: Engine,
     },
@@ -94,17 +102,28 @@ pub(super) async fn run(args: &Args, output: Output, api: &Client) -> Result<(),
             let pulled = pull::run(image, engine.engine.as_deref(), api).await?;
             said(&[pulled], "there", output)
         }
-        Verb::Ls { engine } => list(&engine.path("/v1/images", &[]), output, api).await,
+        Verb::Ls { names, engine } => list(&engine.path("/v1/images", &[]), names, output, api).await,
         Verb::Prune { dry_run, keep } => prune::run(*dry_run, *keep, output, api).await,
-        Verb::Rm { images, engine } => {
-            for image in images {
+        Verb::Rm {
+            images,
+            consent,
+            engine,
+        } => {
+            let meant = meant(images, engine, api).await?;
+            agree("remove", IMAGE.several, images, &meant, *consent, &Here).await?;
+            let mut removed = Vec::new();
+            for image in &meant {
                 let path = engine.path("/v1/images", &[("image", image)]);
                 api.delete(&path).await.map_err(refused)?;
-                if !output.is_data() {
-                    table::print(&format!("{image}: removed"))?;
+                match output.is_data() {
+                    true => removed.push(image),
+                    false => table::print(&format!("{image}: removed"))?,
                 }
             }
-            Ok(())
+            match output.is_data() {
+                true => table::print(&table::data(output, &removed)?),
+                false => Ok(()),
+            }
         }
     }
 }
@@ -113,9 +132,47 @@ fn refused(error: super::http::CallError) -> Failure {
     orchestrator_verbs::Failure::from(orchestrator_verbs::CallError::from(error)).into()
 }
 
-async fn list(path: &str, output: Output, api: &Client) -> Result<(), Failure> {
-    let answer = api.get(path).await.map_err(refused)?;
+/// The names and ids that the words mean: those that a pattern matches, and every other word as it is.
+async fn meant(words: &[String], engine: &Engine, api: &Client) -> Result<Vec<String>, Failure> {
+    if !words.iter().any(|word| is_pattern(word)) {
+        return Ok(words.to_vec());
+    }
+    let answer = api.get(&engine.path("/v1/images", &[])).await.map_err(refused)?;
     let images: Images = page::parse(&answer, "images")?;
+    let mut meant: Vec<String> = Vec::new();
+    for word in words {
+        let names = images.items.iter().flat_map(|image| {
+            // An image goes with its last name; one without a name is known by its id.
+            match image.names.as_slice() {
+                [] => vec![image.id.clone()],
+                names => names.to_vec(),
+            }
+        });
+        let mut found: Vec<String> = match is_pattern(word) {
+            true => names.filter(|name| matches(word, name)).collect(),
+            false => vec![word.clone()],
+        };
+        if found.is_empty() {
+            return Err(IMAGE.none(word).into());
+        }
+        found.retain(|name| !meant.contains(name));
+        meant.append(&mut found);
+    }
+    Ok(meant)
+}
+
+async fn list(path: &str, names: &[String], output: Output, api: &Client) -> Result<(), Failure> {
+    let answer = api.get(path).await.map_err(refused)?;
+    let mut images: Images = page::parse(&answer, "images")?;
+    if !names.is_empty() {
+        let of = |image: &Image| json!({ "names": image.names, "id": image.id });
+        let fits = |image: &Image, word: &String| IMAGE.names(&of(image)).iter().any(|name| matches(word, name));
+        let idle = |word: &&String| *word != "*" && !images.items.iter().any(|image| fits(image, word));
+        if let Some(word) = names.iter().find(idle) {
+            return Err(IMAGE.none(word).into());
+        }
+        images.items.retain(|image| names.iter().any(|word| fits(image, word)));
+    }
     match output {
         Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &images)?)?,
         Output::Table | Output::Wide => table::print(&listed(&images.items, Timestamp::wall(), output.width()))?,

@@ -1,54 +1,6 @@
-//! How far a transfer is, on one line of a terminal. Nothing is shown in a pipe.
+//! How far a transfer is.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
-use std::time::{Duration, Instant};
-
-use orchestrator_verbs::printable::printable;
-
-/// The time between two changes of the line.
-const PERIOD: Duration = Duration::from_millis(100);
-
-/// One line on standard error.
-pub(super) struct Line {
-    shows: bool,
-    last: Option<Instant>,
-    width: usize,
-}
-
-impl Line {
-    /// A line, when standard error is a terminal.
-    pub(super) fn new() -> Self {
-        Self {
-            shows: io::stderr().is_terminal(),
-            last: None,
-            width: 0,
-        }
-    }
-
-    /// Shows a text in place of the one before.
-    pub(super) fn show(&mut self, text: &str) {
-        if !self.shows || self.last.is_some_and(|last| last.elapsed() < PERIOD) {
-            return;
-        }
-        self.last = Some(Instant::now());
-        let text = printable(text);
-        let width = text.chars().count();
-        let blanks = " ".repeat(self.width.saturating_sub(width));
-        self.width = width;
-        let mut err = io::stderr().lock();
-        // When standard error is closed, nobody looks.
-        let _ = write!(err, "\r{text}{blanks}").and_then(|()| err.flush());
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if self.shows && self.width > 0 {
-            eprint!("\r{}\r", " ".repeat(self.width));
-        }
-    }
-}
 
 /// The sum over the parts of an image.
 #[derive(Debug, Default)]

@@ -5,10 +5,11 @@ use orchestrator_api_types::{Image, PullStep};
 use orchestrator_verbs::sse::Events;
 use serde_json::json;
 
-use super::progress::{Line, Sum};
+use super::progress::Sum;
 use super::refused;
 use crate::failure::Failure;
 use crate::http::{CallError, Client};
+use crate::progress::Line;
 
 /// Fetches an image. Returns it once it is there.
 pub(super) async fn run(image: &str, engine: Option<&str>, api: &Client) -> Result<Image, Failure> {

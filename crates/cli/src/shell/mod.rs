@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::prompt::Completion;
+use super::ends::restore_terminal_on;
 use super::failure::Failure;
 use super::http::Client;
 use super::local::Here;
@@ -51,6 +52,11 @@ pub(super) fn run(args: &Args, output: Output, api: Client) -> Result<u8, Failur
     let runtime = runtime.map_err(Failure::Runtime)?;
     let interrupts = {
         let _entered = runtime.enter();
+        if io::stdin().is_terminal() {
+            // The editor, or a command in an instance, has it in a mode that no other shell can use.
+            let signals = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
+            restore_terminal_on(&signals).map_err(Failure::Runtime)?;
+        }
         signal(SignalKind::interrupt()).map_err(Failure::Runtime)?
     };
     let mut shell = Shell {
@@ -165,7 +171,7 @@ impl Shell {
         } = self;
         let mut session = Session {
             api,
-            sink: &mut Terminal,
+            sink: &mut Terminal::new(),
             output: match line.output {
                 Output::Table => *output,
                 own => own,

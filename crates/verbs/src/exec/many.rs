@@ -1,6 +1,7 @@
 //! A command in many instances at once.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,12 +9,14 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use serde::Serialize;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, interval};
 
 use super::Job;
 use super::one::{Running, Said, within};
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::prefix::Prefixes;
+use crate::progress::elapsed;
 use crate::select::{Each, Selected};
 use crate::session::{Channel, Session};
 
@@ -22,6 +25,9 @@ const WAITING: usize = 256;
 
 /// The largest output of an instance that is kept for programs, in bytes.
 const KEPT: usize = 1 << 20;
+
+/// How often it is shown how many have ended.
+const PERIOD: Duration = Duration::from_millis(500);
 
 /// A piece of output of the instance at this place.
 type Piece = (usize, Channel, Bytes);
@@ -48,10 +54,17 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let (sender, mut pieces) = mpsc::channel::<Piece>(WAITING);
     let api = session.api;
+    let ended = AtomicUsize::new(0);
     let mut commands: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
     for (place, one) in chosen.iter().enumerate() {
         let command = in_one(place, one, job, sender.clone(), api);
-        commands.push(async move { (place, within(limit, command).await) }.boxed());
+        let ended = &ended;
+        let counted = async move {
+            let outcome = within(limit, command).await;
+            ended.fetch_add(1, Ordering::Relaxed);
+            (place, outcome)
+        };
+        commands.push(counted.boxed());
     }
     drop(sender);
     let work = stream::iter(commands).buffer_unordered(at_once).collect::<Vec<_>>();
@@ -60,13 +73,20 @@ pub(super) async fn run(
         true => Shown::Kept(BTreeMap::new()),
         false => Shown::Prefixed(Prefixes::of(chosen.iter().map(|one| one.name.as_str()))),
     };
+    let began = Instant::now();
+    let mut again = interval(PERIOD);
     let mut outcomes = loop {
         tokio::select! {
             biased;
             Some(piece) = pieces.recv() => shown.take(piece, session)?,
             outcomes = &mut work => break outcomes,
+            _ = again.tick() => {
+                let (ended, of) = (ended.load(Ordering::Relaxed), chosen.len());
+                session.sink.progress(&format!("exec: {ended} of {of} ended, {}", elapsed(began)));
+            }
         }
     };
+    session.sink.progress("");
     while let Ok(piece) = pieces.try_recv() {
         shown.take(piece, session)?;
     }

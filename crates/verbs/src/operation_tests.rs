@@ -1,0 +1,207 @@
+//! Operations on services: what was begun is waited for and never lost, and it is seen how far it is.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::tests::{Canned, Printed, run, run_at};
+use crate::{Api, CallError, Request, Stream};
+
+const ID: &str = "3f9a2c01d2e4";
+
+fn operation(service: &str, state: &str) -> Value {
+    json!({
+        "id": ID, "kind": "bump", "service": service, "version": 3, "generation": 7, "state": state,
+        "detail": (state == "failed").then_some("web-0 does not answer"), "created": "2023-11-14T22:10:08Z", "ended": null,
+        "by": null
+    })
+}
+
+fn service(name: &str) -> Value {
+    let slot = |number: u32, version: u32, state: &str, health: &str| {
+        json!({
+            "number": number, "version": version, "state": state, "health": health, "instance": null,
+            "opened": "2023-11-14T22:10:08Z", "since": "2023-11-14T22:10:08Z", "detail": null
+        })
+    };
+    json!({
+        "name": name, "generation": 7, "version": 3, "good_version": 2, "instances": 2, "serving": 2, "state": "active",
+        "paused": null, "reason": null, "failures": 0, "created": "2023-11-14T22:10:08Z", "changed": "2023-11-14T22:10:08Z",
+        "by": null, "spec": {}, "operation": operation(name, "running"),
+        "slots": [slot(0, 2, "draining", "passing"), slot(1, 2, "wanted", "passing"), slot(2, 3, "wanted", "passing")]
+    })
+}
+
+fn begun(name: &str) -> Value {
+    json!({
+        "name": name, "generation": 7, "changes": [], "replaces": true, "operation": operation(name, "running")
+    })
+}
+
+/// An API with the services `web` and `webs`, whose operations end so.
+fn ending(state: &'static str) -> Canned<impl Fn(&str) -> (u16, Value) + Send + Sync> {
+    Canned(move |request: &str| match request {
+        "GET /v1/services" => (200, json!({ "items": [service("web"), service("webs")], "index": 1 })),
+        "GET /v1/services/web" => (200, service("web")),
+        "POST /v1/services/web/bump" => (200, begun("web")),
+        "POST /v1/services/webs/bump" => (409, json!({"title": "It is being removed", "code": "removing"})),
+        _ if request.starts_with(&format!("GET /v1/operations/{ID}")) => (200, operation("web", state)),
+        _ => (404, json!({"title": "Not Found", "code": "not-found"})),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_is_waited_for_although_a_later_request_fails() {
+    let api = ending("done");
+    assert_eq!(run("bump web*", &api).await.1.unwrap_err().code(), 2, "two need a yes");
+    let (printed, outcome) = run("bump web* --force", &api).await;
+    assert_eq!(printed.lines, ["web: bump of version 3 is done"]);
+    let failure = outcome.unwrap_err();
+    assert!(
+        failure.to_string().starts_with("webs: ") && failure.code() == 1,
+        "{failure}"
+    );
+    let (printed, outcome) = run("bump web webs --detach", &api).await;
+    assert_eq!(printed.lines, [format!("web: operation {ID}")]);
+    assert!(outcome.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_fails_or_goes_on_has_an_exit_code_of_its_own() {
+    let failure = run("bump web", &ending("failed")).await.1.unwrap_err();
+    assert_eq!(
+        (failure.to_string().as_str(), failure.code()),
+        ("web: bump of version 3 is failed: web-0 does not answer", 1)
+    );
+    let failure = run("bump web -t 30s", &ending("running")).await.1.unwrap_err();
+    assert!(
+        failure.to_string().contains(&format!("orchestrator wait {ID}")),
+        "{failure}"
+    );
+    assert_eq!(failure.code(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_is_resumed_by_the_verb_that_began_it_or_by_wait() {
+    for line in [
+        "wait",
+        "bump --resume",
+        "deploy --resume",
+        "scale --resume",
+        "rollback --resume",
+        "undeploy --resume",
+    ] {
+        let (printed, outcome) = run(&format!("{line} {ID}"), &ending("done")).await;
+        outcome.unwrap_or_else(|failure| panic!("{line}: {failure}"));
+        assert_eq!(printed.lines, ["web: bump of version 3 is done"], "{line}");
+    }
+    assert_eq!(run("wait 000000000000", &ending("done")).await.1.unwrap_err().code(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_is_shown_how_far_an_operation_is_where_there_is_a_terminal() {
+    let terminal = Printed {
+        has_terminal: true,
+        ..Printed::default()
+    };
+    let (printed, _) = run_at("bump web -t 2s", &ending("running"), terminal).await;
+    let expected = format!("web: bump, 1 of 2 of version 3 pass, 1 drain, 0s (operation {ID})");
+    assert_eq!(printed.progress.first(), Some(&expected));
+    assert_eq!(
+        printed.progress.last().map(String::as_str),
+        Some(""),
+        "it is taken away"
+    );
+    let (printed, _) = run("bump web -t 2s", &ending("running")).await;
+    assert!(printed.progress.iter().all(String::is_empty), "{:?}", printed.progress);
+}
+
+#[tokio::test]
+async fn a_plan_says_whether_a_service_is_new() {
+    let plan = |generation: u64, changes: Value, replaces: bool| json!({"name": "web", "generation": generation, "changes": changes, "replaces": replaces, "operation": null});
+    let change = json!([{"key": "image", "before": null, "after": "web:1"}]);
+    for (answer, text) in [
+        (plan(0, change.clone(), false), "web: it is new (--expect 0)"),
+        (
+            plan(4, change.clone(), true),
+            "web: its instances are replaced (--expect 4)",
+        ),
+        (plan(4, change, false), "web: its instances stay (--expect 4)"),
+        (plan(4, json!([]), false), "web: nothing changes (--expect 4)"),
+    ] {
+        let api = Canned(|_: &str| (200, answer.clone()));
+        let line = crate::Line::parse(["deploy", "--plan", "web.toml"]).unwrap();
+        let mut printed = Printed::default();
+        let mut session = crate::Session {
+            api: &api,
+            sink: &mut printed,
+            output: line.output,
+            now: orchestrator_model::Timestamp(0),
+            local: &OneFile,
+        };
+        line.verb.run(&mut session).await.unwrap();
+        assert_eq!(printed.lines[0], text);
+    }
+}
+
+/// A place with one service file.
+struct OneFile;
+
+#[async_trait]
+impl crate::Local for OneFile {
+    async fn file(&self, _: &str) -> std::io::Result<crate::LocalFile> {
+        Ok(crate::LocalFile {
+            content: b"name = \"web\"\nimage = \"web:1\"\n".to_vec(),
+            executable: false,
+        })
+    }
+
+    async fn confirm(&self, _: &str) -> Option<bool> {
+        None
+    }
+
+    fn terminal(&self) -> std::io::Result<crate::Terminal> {
+        crate::Nothing.terminal()
+    }
+
+    fn input(&self) -> std::io::Result<crate::Typing> {
+        crate::Nothing.input()
+    }
+}
+
+/// A daemon that is away for some requests after the first.
+struct Restarting(Mutex<u32>);
+
+#[async_trait]
+impl Api for Restarting {
+    async fn call(&self, request: Request) -> Result<Bytes, CallError> {
+        let count = {
+            let mut count = self.0.lock().unwrap();
+            *count += 1;
+            *count
+        };
+        match (count, request.path.as_str()) {
+            (1, _) => Ok(begun("web").to_string().into()),
+            (2..5, _) => Err(CallError::Unreachable("nobody is here".into())),
+            _ => Ok(operation("web", "done").to_string().into()),
+        }
+    }
+
+    async fn follow(&self, _: &str) -> Result<Stream, CallError> {
+        Err(CallError::Unreachable("nobody is here".into()))
+    }
+
+    async fn exchange(&self, _: &str, _: &str, _: Stream) -> Result<Stream, CallError> {
+        Err(CallError::Unreachable("nobody is here".into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_is_waited_for_over_a_restart_of_the_daemon() {
+    let (printed, outcome) = run("bump web", &Restarting(Mutex::new(0))).await;
+    outcome.unwrap();
+    assert_eq!(printed.lines, ["web: bump of version 3 is done"]);
+    assert_eq!(printed.warned, ["nobody is here"], "it is said once");
+}
