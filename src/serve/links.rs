@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::Context;
 use super::link::{self, Supervisor};
 use orchestrator_host::{Host, HostChange, WatchScope};
-use orchestrator_model::Duid;
+use orchestrator_model::{Duid, Endpoints};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run, TaskSet};
 use orchestrator_reconcile::networks;
 use orchestrator_runtime::causes::with_causes;
@@ -93,6 +93,8 @@ pub(super) struct Links {
     pub(super) directory: Directory,
     pub(super) origins: Origins,
     pub(super) reserved: Reserved,
+    /// Where services are reached: some by virtual addresses on a link.
+    pub(super) endpoints: watch::Receiver<Arc<Endpoints>>,
 }
 
 impl Links {
@@ -142,6 +144,7 @@ impl Links {
             origins: self.origins.clone(),
             advertised: Standing::default(),
             reserved: self.reserved.clone(),
+            endpoints: self.endpoints.clone(),
             interfaces_changed: interfaces_changed.clone(),
         };
         Supervisor::new(parts, self.commands.open(bridge))

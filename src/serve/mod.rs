@@ -293,11 +293,12 @@ async fn build_and_run(
         directory: directory.clone(),
         origins,
         reserved: reserved.clone(),
+        endpoints: services.endpoints(),
     };
     let interfaces_changed = links.register();
     let reach = Arc::new(InstanceReach::new(&context, &store, inside));
     portal::register(&context, &store, catalog.clone(), interfaces_changed.clone(), reach);
-    balancer::register(&context, &store, &host, &network, &services.endpoints(), &routers).await;
+    balancer::register(&context, &store, &host, &network, &services, &routers).await;
     dns::register(&context, &store, services.endpoints(), &routers, interfaces_changed);
     services.register();
     let relays = Relays {

@@ -10,6 +10,7 @@ mod answering;
 mod attack;
 mod attempts;
 mod backup;
+mod balancer;
 mod callers;
 mod class;
 mod containers;

@@ -12,7 +12,7 @@ use crate::oci::site;
 use crate::site::{BINARY, PATIENCE, Site};
 
 /// What a line printed to standard output and error, and its exit code.
-fn line(site: &Site, words: &[&str]) -> (String, String, i32) {
+pub(crate) fn line(site: &Site, words: &[&str]) -> (String, String, i32) {
     let output = site.daemon.cli(words).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (
@@ -39,7 +39,7 @@ fn serving(site: &Site) -> BTreeSet<(String, String)> {
     serving_of(site, "web")
 }
 
-fn serving_of(site: &Site, service: &str) -> BTreeSet<(String, String)> {
+pub(crate) fn serving_of(site: &Site, service: &str) -> BTreeSet<(String, String)> {
     let path = format!("/v1/endpoints?service={service}");
     let (_, endpoints) = site.daemon.api("GET", &path).unwrap();
     let items = endpoints["services"][service]["members"]

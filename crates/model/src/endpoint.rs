@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{HostId, InstanceId, Slot, Transport};
 
+/// The name of the service whose instances are balancers.
+pub const BALANCER_SERVICE: &str = "balancer";
+
 /// All endpoints of all services, as they are at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {

@@ -47,7 +47,9 @@ pub use client_action::{ClientAction, ClientExtension};
 pub use clock_anchor::{ClockAnchor, ClockAnchorError};
 pub use container::Container;
 pub use deadline::{Deadline, DeadlineCause};
-pub use endpoint::{Endpoint, EndpointState, Endpoints, Listen, Route, RouteTls, ServiceEndpoints, ServicePort};
+pub use endpoint::{
+    BALANCER_SERVICE, Endpoint, EndpointState, Endpoints, Listen, Route, RouteTls, ServiceEndpoints, ServicePort,
+};
 pub use event::{Event, EventKind, NewEvent};
 pub use host::{Host, HostId, HostState};
 pub use image::{BroughtImage, ImageKey, ImagePin, ImageSource, ImageState, is_same_image};

@@ -10,8 +10,10 @@
 //!   the same facts ──▶ explain, decide: what somebody is allowed, in words, and whom he reaches
 //! ```
 //!
-//! - The entries of an owner depend on the links and on the facts of that owner alone. So a change of one client costs
-//!   what that client has, however many others there are.
+//! - The entries of an owner depend on the links and on the facts of that owner alone, but for the ways from balancers to
+//!   services. So a change of one client costs what that client has, however many others there are.
+//! - Balancers reach the ports of services without being told to. When a balancer comes or goes, the services are derived
+//!   anew; when a service changes, it alone is.
 //! - Two owners may claim the same address: a link-local address is chosen by its client. The claim that is oldest by
 //!   the record holds, in whatever order the facts arrive.
 
@@ -29,6 +31,7 @@ mod links;
 mod policy;
 mod ports;
 mod speak;
+mod ways;
 mod why;
 mod world;
 

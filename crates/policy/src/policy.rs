@@ -8,6 +8,7 @@ use orchestrator_host::{PolicyItem, PolicyKey};
 use orchestrator_model::{Owner, Timestamp};
 
 use crate::claim::Claim;
+use crate::ways::{Balancer, balancers, is_balancer, is_led_to, ways};
 use crate::{Delta, Entry, Links, OwnerFacts, derive, derive_links};
 
 /// Who claims something, in the order of precedence. The settings come before every owner.
@@ -22,6 +23,10 @@ pub struct Policy {
     /// The claims of each owner, so that they can be taken back.
     owners: HashMap<Option<Owner>, BTreeMap<Claim, Timestamp>>,
     claims: HashMap<Claim, BTreeMap<Claimant, PolicyItem>>,
+    /// The balancers, which reach the ports of services.
+    balancers: Vec<Balancer>,
+    /// The last facts of the services, to derive them anew when a balancer comes or goes.
+    services: BTreeMap<Owner, OwnerFacts>,
 }
 
 impl Policy {
@@ -38,10 +43,37 @@ impl Policy {
         &self.links
     }
 
-    /// Takes over what is recorded of one owner, in place of what was known of it. Costs what the owner has.
+    /// Takes over what is recorded of one owner, in place of what was known of it. Costs what the owner has; for the
+    /// balancers, what all services have.
     pub fn set_owner(&mut self, facts: &OwnerFacts) -> Delta {
-        let entries = derive(facts, &self.links);
+        let mut delta = self.put(facts);
+        if is_led_to(&facts.owner) {
+            match facts.instances.is_empty() {
+                true => drop(self.services.remove(&facts.owner)),
+                false => drop(self.services.insert(facts.owner.clone(), facts.clone())),
+            }
+        }
+        let is_same = !is_balancer(&facts.owner) || self.balancers == balancers(facts, &self.links);
+        if !is_same {
+            self.balancers = balancers(facts, &self.links);
+            let services = std::mem::take(&mut self.services);
+            for service in services.values() {
+                delta.then(self.put(service));
+            }
+            self.services = services;
+        }
+        delta
+    }
+
+    fn put(&mut self, facts: &OwnerFacts) -> Delta {
+        let mut entries = derive(facts, &self.links);
+        entries.extend(ways(facts, &self.links, &self.balancers));
         self.replace(Some(facts.owner.clone()), entries)
+    }
+
+    /// The balancers.
+    pub(crate) fn balancers(&self) -> &[Balancer] {
+        &self.balancers
     }
 
     /// All that is allowed, in the order of the keys.

@@ -42,6 +42,11 @@ pub enum Why {
         /// The key of the template.
         key: &'static str,
     },
+    /// The instance is a balancer, which leads connections to services.
+    Balancer {
+        /// The balancer.
+        id: InstanceId,
+    },
     /// The instance belongs to nobody yet.
     Parked,
     /// The instance is ready, and its link has a front door.
@@ -70,6 +75,7 @@ impl fmt::Display for Why {
             Self::Instance { id, slot } => write!(f, "instance {id} ({slot})"),
             Self::Own { id, slot } => write!(f, "its own instance {id} ({slot})"),
             Self::Template { name, key } => write!(f, "{key} of template {name}"),
+            Self::Balancer { id } => write!(f, "instance {id} is a balancer, which leads to services"),
             Self::Parked => f.write_str("the instance belongs to nobody yet"),
             Self::Ready { id, slot } => write!(f, "instance {id} ({slot}) is ready"),
         }

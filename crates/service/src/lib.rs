@@ -13,5 +13,6 @@ pub mod roll;
 mod spec;
 
 pub use spec::{
-    Health, Instances, MOST_INSTANCES, PerClient, Placement, Probe, RollOrder, ServiceSpec, Strategy, is_service_name,
+    Health, Instances, MOST_INSTANCES, PerClient, Placement, Probe, RollOrder, ServiceSpec, Strategy, is_of_clients,
+    is_service_name,
 };

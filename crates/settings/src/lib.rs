@@ -9,6 +9,7 @@
 
 mod advertisement;
 mod api;
+mod balancer;
 mod capability;
 mod check;
 mod class;
@@ -54,6 +55,7 @@ use config::Value;
 
 pub use advertisement::AdvertisementSettings;
 pub use api::{ApiSettings, ApiTls, Listen, TlsFiles};
+pub use balancer::BalancerSettings;
 pub use class::ClassSettings;
 pub use class_pool::ClassPool;
 pub use current::Current;
@@ -120,6 +122,8 @@ pub struct Settings {
     pub portal: PortalSettings,
     /// The names of services, instances and clients.
     pub dns: DnsSettings,
+    /// The balancers that the daemon keeps by itself; `None` if it keeps none.
+    pub balancer: Option<BalancerSettings>,
     /// The links, in the order of the settings. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
     /// The classes of clients, in the order of the settings. A client is in the first class that it matches.
@@ -312,6 +316,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         .flat_map(|link| link.templates.iter().map(|name| (link.key.as_str(), name.as_str())));
     check::templates_known(by_classes.chain(by_links), &names, elsewhere, root.faults());
     check::hook_reachable(&outlines, &api, root.faults());
+    let balancer = read_balancer(&mut root, &engines, &links, &networks);
     root.finish();
     let links = links.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Settings {
@@ -327,11 +332,25 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         metadata,
         portal: common.portal,
         dns: common.dns,
+        balancer: balancer?,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
         networks: networks.into_iter().collect::<Option<Vec<_>>>()?,
         templates,
     })
+}
+
+/// Reads `[balancer]`, which names a link or a network.
+fn read_balancer(
+    root: &mut Table<'_>,
+    engines: &Engines,
+    links: &[Option<LinkSettings>],
+    networks: &[Option<NetworkSettings>],
+) -> Option<Option<BalancerSettings>> {
+    let complete = links.iter().all(Option::is_some) && networks.iter().all(Option::is_some);
+    let links: Vec<&LinkSettings> = links.iter().flatten().collect();
+    let networks: Vec<&NetworkSettings> = networks.iter().flatten().collect();
+    BalancerSettings::read(root, engines, (&links, &networks, complete))
 }
 
 /// Reads `[options]`: DHCPv6 options for the clients of all links.

@@ -115,6 +115,12 @@ impl<'a> Table<'a> {
         entry
     }
 
+    /// Gives a key this text where the table does not have it.
+    pub(crate) fn default(&mut self, key: &'static str, text: &str) {
+        let value = || Value::new(None, text.to_owned());
+        self.entries.entry(key.to_owned()).or_insert_with(value);
+    }
+
     /// Takes a table. A missing one counts as empty.
     pub fn section(&mut self, key: &'static str) -> Self {
         let path = self.key(key);

@@ -89,9 +89,13 @@ pub fn plan_reload(running: &Settings, written: Settings) -> Result<Reload, Faul
 /// Checks that keys that keep their running values fit the new ones.
 fn check(settings: &Settings) -> Result<(), Faults> {
     let mut templates = settings.templates.iter();
-    if let Some((name, template)) = templates.find(|(_, template)| settings.engines.get(&template.engine).is_none()) {
+    let unknown = templates.find(|(_, template)| settings.engines.get(&template.engine).is_none());
+    let unknown = unknown.map(|(name, template)| (format!("template.{name}.engine"), template));
+    let balancer = settings.balancer.as_ref().map(|balancer| &balancer.template);
+    let balancer = balancer.filter(|template| settings.engines.get(&template.engine).is_none());
+    if let Some((key, template)) = unknown.or_else(|| Some(("balancer.engine".to_owned(), balancer?))) {
         return Err(Faults::from(Fault {
-            key: format!("template.{name}.engine"),
+            key,
             variable: None,
             what: format!("{:?} is no engine of the running daemon", template.engine),
             remedy: "restart the daemon to have it use that engine".to_owned(),
@@ -139,6 +143,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
                 forward,
                 listen: dns_listen,
             },
+        balancer,
         links: _,
         classes: _,
         networks: _,
@@ -191,6 +196,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ("dns.rate", Effect::Changed, *rate != written.dns.rate),
         ("dns.forward", Effect::Changed, *forward != written.dns.forward),
         ("dns.listen", Effect::Changed, *dns_listen != written.dns.listen),
+        ("balancer", Effect::Changed, *balancer != written.balancer),
         (
             "metadata.address",
             Effect::Changed,

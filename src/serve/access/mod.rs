@@ -18,7 +18,7 @@ pub(super) fn register(context: &Context, store: &Store, keyring: Keyring, ident
 }
 
 /// Opens the room for secrets. Until its key file is there, that fails.
-async fn open_room(context: &Context, store: &Store) -> Result<Room, SecretsError> {
+pub(in crate::serve) async fn open_room(context: &Context, store: &Store) -> Result<Room, SecretsError> {
     let file = KeyFile::at(&context.settings.get().secrets.key_file);
     Room::open(store.sealed(), file, context.clock.now()).await
 }

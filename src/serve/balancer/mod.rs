@@ -1,12 +1,16 @@
 //! What leads connections to the endpoints of services: HAProxy by name, and the kernel by virtual address.
 //!
 //! ```text
+//!   [balancer] of the settings ──▶ keep: the service `balancer`
+//!
 //!   endpoints of services ──┬──▶ names: every instance of the service `balancer` ──▶ its HAProxy
 //!                           └──▶ virtuals: slots of the kernel's maps
 //!                                    └──▶ routers: this snapshot is in force, and so many connections drain
 //! ```
 
 mod archive;
+mod certificates;
+mod keep;
 mod names;
 mod place;
 mod virtuals;
@@ -14,18 +18,15 @@ mod virtuals;
 use std::sync::Arc;
 
 use orchestrator_host::Host;
-use orchestrator_model::Endpoints;
 use orchestrator_network::Network;
 use orchestrator_runtime::routers::Routers;
 use orchestrator_store::Store;
-use tokio::sync::watch;
 
 use super::Context;
+use super::services::Services;
+use keep::Keeper;
 use names::Names;
 use virtuals::Virtuals;
-
-/// The name of the service whose instances are balancers.
-pub(super) const SERVICE: &str = "balancer";
 
 /// Leads connections until the daemon stops.
 pub(super) async fn register(
@@ -33,9 +34,12 @@ pub(super) async fn register(
     store: &Store,
     host: &Arc<dyn Host>,
     network: &Network,
-    endpoints: &watch::Receiver<Arc<Endpoints>>,
+    services: &Services,
     routers: &Routers,
 ) {
+    let keeper = Keeper::new(context, store, services);
+    context.driver.register(keep::registration(), keeper);
+    let endpoints = services.endpoints();
     match Names::new(context, store, host, endpoints.clone(), routers) {
         Ok(names) => drop(context.driver.register(names::registration(), names)),
         Err(fault) => tracing::error!(%fault, "no balancer by name"),

@@ -1,20 +1,22 @@
 //! Brings every HAProxy to what the endpoints of services ask for.
 
+use std::net::{Ipv6Addr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_balancer::runtime::{Balancer, Fleet};
-use orchestrator_balancer::{Layout, LayoutFault, Material, Pools, Refused};
+use orchestrator_balancer::{Layout, LayoutFault, Pools, Refused, Statistics};
 use orchestrator_host::Host;
-use orchestrator_model::{EndpointState, Endpoints};
+use orchestrator_model::{BALANCER_SERVICE, EndpointState, Endpoints};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::routers::{BALANCER, Router, Routers};
+use orchestrator_settings::{BalancerSettings, Current, Settings};
 use orchestrator_store::Store;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::SERVICE;
+use super::certificates::Certificates;
 use super::place::{DIRECTORY, InstanceBalancer};
 use crate::serve::Context;
 
@@ -31,14 +33,18 @@ pub(super) fn registration() -> Registration {
     )
     .every(PERIOD)
     .retrying(Backoff::new(RETRY, PERIOD))
+    .following_settings()
 }
 
 pub(super) struct Names {
+    settings: Current,
     store: Store,
     host: Arc<dyn Host>,
     endpoints: watch::Receiver<Arc<Endpoints>>,
     router: Router,
+    layout: Layout,
     fleet: Fleet,
+    certificates: Certificates,
     /// What was refused last, so that it is logged once.
     refused: Vec<Refused>,
 }
@@ -51,12 +57,16 @@ impl Names {
         endpoints: watch::Receiver<Arc<Endpoints>>,
         routers: &Routers,
     ) -> Result<Self, LayoutFault> {
+        let layout = Layout::new(DIRECTORY)?;
         Ok(Self {
+            settings: context.settings.clone(),
             store: store.clone(),
             host: host.clone(),
             endpoints,
             router: routers.register(BALANCER),
-            fleet: Fleet::new(Layout::new(DIRECTORY)?, Pools::SPARE, context.metrics.clone()),
+            fleet: Fleet::new(layout.clone(), Pools::SPARE, context.metrics.clone()),
+            layout,
+            certificates: Certificates::new(context, store),
             refused: Vec::new(),
         })
     }
@@ -65,7 +75,7 @@ impl Names {
     /// brought to something.
     async fn balancers(&self, endpoints: &Endpoints) -> Result<Vec<Arc<dyn Balancer>>, Failure> {
         let mut found: Vec<Arc<dyn Balancer>> = Vec::new();
-        let service = endpoints.services.get(SERVICE);
+        let service = endpoints.services.get(BALANCER_SERVICE);
         for member in service.into_iter().flat_map(|service| service.members.values()) {
             let recorded = self.store.instance(member.instance).await;
             let recorded = recorded.map_err(|fault| Failure::of(&fault))?;
@@ -91,6 +101,20 @@ impl Names {
     }
 }
 
+/// The layout with what the settings say of the page of statistics.
+fn layout_of(layout: &Layout, settings: &Settings) -> Layout {
+    let from = settings.balancer_statistics();
+    let from: Vec<_> = from.iter().map(|net| (net.addr(), net.prefix_len())).collect();
+    let port = BalancerSettings::STATISTICS_PORT;
+    let statistics = Statistics {
+        address: SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0),
+        from,
+    };
+    let mut layout = layout.clone();
+    layout.statistics = (!statistics.from.is_empty()).then_some(statistics);
+    layout
+}
+
 #[async_trait]
 impl Reconciler for Names {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
@@ -102,7 +126,10 @@ impl Reconciler for Names {
             self.router.applied(endpoints.index);
             return Ok(Next::Wait);
         }
-        let turn = self.fleet.turn(&endpoints, &Material::default(), &balancers).await;
+        let layout = layout_of(&self.layout, &self.settings.get());
+        self.fleet.set_layout(layout);
+        let material = self.certificates.material(&endpoints).await;
+        let turn = self.fleet.turn(&endpoints, &material, &balancers).await;
         // Before the snapshot counts as in force: what drains has to have its connections by then.
         self.router.connections(turn.connections);
         if let Some(index) = turn.applied {

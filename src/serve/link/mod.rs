@@ -10,6 +10,7 @@ mod listen;
 mod look;
 mod observe;
 
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
-use orchestrator_model::EventKind;
+use orchestrator_model::{Endpoints, EventKind};
 use orchestrator_reconcile::PartOfHost;
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::causes::with_causes;
@@ -60,6 +61,8 @@ pub(super) struct Parts {
     /// Where the messages of clients came from.
     pub(super) origins: Origins,
     pub(super) reserved: Reserved,
+    /// Where services are reached: some by virtual addresses on the link.
+    pub(super) endpoints: watch::Receiver<Arc<Endpoints>>,
     /// What hosts were last told about this router.
     pub(super) advertised: Standing,
     /// Changes whenever interfaces or addresses may have.
@@ -194,7 +197,7 @@ impl Parts {
             purpose: BridgePurpose::Link,
             create: link.create,
             address: Some(link.address),
-            services: services(&settings, link),
+            services: services(&settings, link, &self.endpoints.borrow()),
             mtu: None,
             mac: None,
             link_local: None,
@@ -237,14 +240,23 @@ impl Parts {
     }
 }
 
-/// The addresses at which this machine serves the clients and the instances of a link.
-fn services(settings: &Settings, link: &LinkSettings) -> Vec<Ipv6Addr> {
+/// The addresses at which this machine serves the clients and the instances of a link, virtual addresses of services among
+/// them. Each is there once.
+fn services(settings: &Settings, link: &LinkSettings, endpoints: &Endpoints) -> Vec<Ipv6Addr> {
     let metadata = settings.metadata.address.filter(|_| link.instances.is_some());
-    metadata
+    let mut all: Vec<Ipv6Addr> = metadata
         .into_iter()
         .chain(link.front_door())
         .chain(link.portal())
-        .collect()
+        .collect();
+    let listen = endpoints.services.values().flat_map(|service| &service.listen);
+    let here = listen.map(|listen| listen.address).filter(|address| {
+        // The link's own address is there already.
+        link.prefix().contains(address) && link.address.addr() != *address
+    });
+    let virtuals: BTreeSet<Ipv6Addr> = here.filter(|address| !all.contains(address)).collect();
+    all.extend(virtuals);
+    all
 }
 
 /// Has the host bring a link's bridge to its plan.

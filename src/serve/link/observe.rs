@@ -70,6 +70,7 @@ impl Parts {
             observed: false,
         };
         let (mut settings, mut changed) = (self.context.settings.clone(), self.interfaces_changed.clone());
+        let mut endpoints = self.endpoints.clone();
         loop {
             if let Err(reason) = watch.look().await {
                 stop.cancel();
@@ -78,6 +79,7 @@ impl Parts {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 _ = settings.changed() => {}
+                Ok(()) = endpoints.changed() => {}
                 Ok(()) = changed.changed() => sleep(GATHER).await,
                 () = sleep(PERIOD) => {}
             }

@@ -84,6 +84,7 @@ impl Services {
         spec.keep_hidden(before.as_ref()).map_err(|key| {
             ServiceError::Refused(format!("{key} stands for a hidden value, and there is none to keep"))
         })?;
+        refuse_addresses_in_use(&spec, &settings)?;
         self.refuse_taken_routes(&spec, &settings).await?;
         let recorded = present.as_ref().map(|present| &present.service);
         let changes = changes(before.as_ref(), recorded, &spec);
@@ -259,6 +260,30 @@ impl Services {
     }
 }
 
+/// Refuses a virtual address that somebody else of its link has or may get.
+fn refuse_addresses_in_use(spec: &ServiceSpec, settings: &Settings) -> Result<(), ServiceError> {
+    for listen in &spec.listen {
+        let address = listen.address;
+        let Some(link) = settings.links.iter().find(|link| link.prefix().contains(&address)) else {
+            continue;
+        };
+        let holder = match address {
+            _ if link.address.addr() == address => "this machine",
+            _ if link.front_door() == Some(address) => "the front door",
+            _ if link.portal() == Some(address) => "the portal",
+            _ if link.pool.is_some_and(|pool| pool.contains(&address)) => "a client",
+            _ if link.class_pools.iter().any(|pool| pool.pool.contains(&address)) => "a client",
+            _ if link.instances.is_some_and(|range| range.contains(&address)) => "an instance",
+            _ => continue,
+        };
+        let (name, prefix) = (&link.name, link.prefix());
+        return Err(ServiceError::Refused(format!(
+            "{holder} of link {name} has {address}, or may get it; take another address of {prefix}, outside of its ranges"
+        )));
+    }
+    Ok(())
+}
+
 /// The version in force, if this program and these settings can read it.
 fn spec_in_force(situation: &ServiceSituation, settings: &Settings) -> Option<ServiceSpec> {
     let version = situation.version(situation.service.version)?;
@@ -270,6 +295,8 @@ fn has_same_instances(before: &ServiceSpec, after: &ServiceSpec) -> bool {
     before.template == after.template
         && before.network == after.network
         && before.ports == after.ports
+        // With a virtual address, all that they send goes through this machine.
+        && before.listen.is_empty() == after.listen.is_empty()
         && before.count().is_some() == after.count().is_some()
 }
 

@@ -18,6 +18,7 @@
 //! ```
 
 mod address;
+mod balancer;
 mod browser;
 mod btrfs;
 mod daemon;
@@ -46,6 +47,7 @@ mod tunnel;
 mod wire;
 
 pub use address::Address;
+pub use balancer::{BALANCER_IMAGE, lay_out_balancer_image};
 pub use browser::Browser;
 pub use btrfs::Btrfs;
 pub use daemon::Daemon;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::balancer::{BALANCER_IMAGE, lay_out_balancer_image};
 use crate::http::{self, Body};
 use crate::image::{TEST_IMAGE, TEST_PORT, image_archive, lay_out_test_image};
 use crate::{Lab, Program};
@@ -217,11 +218,38 @@ impl Oci {
     ///
     /// When busybox-static is not installed.
     pub fn archive(&self, name: &str, comment: &str) -> Result<Vec<u8>> {
-        let root = self.lab.place("image")?.join("root");
-        lay_out_test_image(&root).context("cannot lay out the test image")?;
         let port = format!("[::]:{TEST_PORT}");
         let settings = json!({ "Cmd": ["httpd", "-f", "-p", port, "-h", "/www"], "Labels": { "comment": comment } });
-        let archive = image_archive(&self.lab, &root, name, comment, &settings)?;
+        let lay_out = |root: &Path| lay_out_test_image(root).context("cannot lay out the test image");
+        self.archive_of(name, comment, &settings, lay_out)
+    }
+
+    /// Makes the image [`BALANCER_IMAGE`]: this machine's HAProxy with the entry point of `docker/balancer`.
+    ///
+    /// # Errors
+    ///
+    /// When haproxy or busybox-static is not installed, or the helper refuses the image.
+    pub fn import_balancer_image(&self) -> Result<()> {
+        let settings = json!({
+            "User": "balancer", "WorkingDir": "/var/lib/balancer", "Entrypoint": ["/usr/bin/balancer-entrypoint"],
+            "Env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"],
+        });
+        let lay_out = |root: &Path| lay_out_balancer_image(root).context("cannot lay out the image of the balancer");
+        self.upload(&self.archive_of(BALANCER_IMAGE, "the balancer", &settings, lay_out)?)
+            .map(drop)
+    }
+
+    /// An archive in Docker's layout of what is laid out in a directory.
+    fn archive_of(
+        &self,
+        name: &str,
+        comment: &str,
+        settings: &Value,
+        lay_out: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Vec<u8>> {
+        let root = self.lab.place("image")?.join("root");
+        lay_out(&root)?;
+        let archive = image_archive(&self.lab, &root, name, comment, settings)?;
         let bytes = fs::read(&archive)?;
         fs::remove_dir_all(&root)?;
         fs::remove_file(&archive)?;

@@ -22,7 +22,7 @@ pub struct Asked<'f> {
 pub fn decide(asked: &Asked<'_>, links: &Links, applied: &Policy) -> PolicyDecision {
     let ruling = match asked.from {
         Party::Client(facts) => from_client::rule(facts, asked, links, applied),
-        Party::Instance(facts, instance) => from_instance::rule(facts, instance, asked, links),
+        Party::Instance(facts, instance) => from_instance::rule(facts, instance, asked, links, applied),
     };
     let names = asked.from.links();
     let mut checked = names.iter().filter_map(|name| links.get(name)).peekable();

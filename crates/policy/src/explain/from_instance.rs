@@ -9,10 +9,17 @@ use super::decide::{Asked, Ruling};
 use super::party::name_of;
 use super::{Party, Target};
 use crate::ports::ports;
-use crate::{Entry, LinkFacts, Links, OwnerFacts, derive, derive_links};
+use crate::ways::{is_balancer, is_led_to, ways};
+use crate::{Entry, LinkFacts, Links, OwnerFacts, Policy, derive, derive_links};
 
 /// Whether an instance reaches the target.
-pub(super) fn rule(facts: &OwnerFacts, instance: &Instance, asked: &Asked<'_>, links: &Links) -> Ruling {
+pub(super) fn rule(
+    facts: &OwnerFacts,
+    instance: &Instance,
+    asked: &Asked<'_>,
+    links: &Links,
+    applied: &Policy,
+) -> Ruling {
     let names = asked.from.links();
     let checked: Vec<&LinkFacts> = names.iter().filter_map(|name| links.get(name)).collect();
     if checked.is_empty() {
@@ -22,7 +29,12 @@ pub(super) fn rule(facts: &OwnerFacts, instance: &Instance, asked: &Asked<'_>, l
         let why = "the instance has no address yet, so that none is bound to it";
         return Ruling::dropped(DropCause::Source, why);
     };
-    let entries = derive(facts, links);
+    let mut entries = derive(facts, links);
+    if let Target::Party(Party::Instance(of, _)) = asked.to
+        && is_balancer(&facts.owner)
+    {
+        entries.extend(ways(of, links, applied.balancers()));
+    }
     match asked.to {
         Target::Party(Party::Client(of)) if of.owner == facts.owner => own_client(instance, &entries),
         Target::Party(Party::Client(of)) => {
@@ -59,7 +71,8 @@ fn peer(
     asked: Option<Ports>,
     entries: &[Entry],
 ) -> Ruling {
-    if of.owner != facts.owner {
+    let is_led = is_balancer(&facts.owner) && is_led_to(&of.owner);
+    if of.owner != facts.owner && !is_led {
         let why = format!(
             "{} belongs to {}: no instance speaks with one of another owner",
             name_of(other),
@@ -73,7 +86,10 @@ fn peer(
         }
         _ => None,
     });
-    let why = format!("template {} does not name {} in peers", instance.template, other.slot);
+    let why = match is_led {
+        true => format!("{} of {} has no such port of TCP", name_of(other), of.owner),
+        false => format!("template {} does not name {} in peers", instance.template, other.slot),
+    };
     let named: Vec<_> = named.collect();
     Ruling::of_ports(asked, &named, Ruling::dropped(DropCause::Pair, why))
 }

@@ -7,6 +7,7 @@ use orchestrator_model::{Instance, Owner, PolicyDirection, PolicyRule};
 use super::client::{rule, unchecked};
 use super::party::name_of;
 use crate::ports::ports;
+use crate::ways::is_balancer;
 use crate::{Entry, Links, OwnerFacts, derive_links};
 
 /// The rules of an instance on these links.
@@ -26,6 +27,10 @@ pub(super) fn rules(
     let nat = entries.iter().any(|entry| is_nat_of(&entry.item, instance));
     for entry in entries {
         rules.extend(of_entry(facts, instance, entry, nat));
+    }
+    if is_balancer(&facts.owner) {
+        let why = "it is a balancer, which leads to services";
+        rules.push(rule(PolicyDirection::Out, "the open TCP ports of services", true, why));
     }
     for name in names.iter().filter(|name| links.get(name).is_none()) {
         rules.push(unchecked(name));
@@ -55,7 +60,12 @@ fn of_entry(facts: &OwnerFacts, instance: &Instance, entry: &Entry, nat: bool) -
                 instance: peer.map(|peer| peer.id),
                 prefix: Some(other.address.into()),
                 ports: ports(*traffic),
-                ..rule(direction, &peer.map(name_of).unwrap_or_default(), true, why())
+                ..rule(
+                    direction,
+                    &peer.map_or_else(|| "a balancer".to_owned(), name_of),
+                    true,
+                    why(),
+                )
             }]
         }
         PolicyItem::Egress { address, to } if instance.address() == Some(*address) => {

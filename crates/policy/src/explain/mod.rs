@@ -13,6 +13,7 @@ use orchestrator_model::{PolicyBinding, PolicyLink, PolicyRule};
 pub use decide::{Asked, decide};
 pub use party::{Party, Target};
 
+use crate::ways::ways;
 use crate::{Links, Policy, derive};
 
 /// What one client or instance is allowed, and why.
@@ -28,7 +29,8 @@ pub struct Explanation {
 
 /// Explains what a client or an instance is allowed by these links. `applied` is what the packet filter was brought to.
 pub fn explain(party: Party<'_>, links: &Links, applied: &Policy) -> Explanation {
-    let entries = derive(party.facts(), links);
+    let mut entries = derive(party.facts(), links);
+    entries.extend(ways(party.facts(), links, applied.balancers()));
     let names = party.links();
     let rules = match party {
         Party::Client(facts) => client::rules(facts, &names, links, &entries),

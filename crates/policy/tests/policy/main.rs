@@ -4,3 +4,4 @@ mod allowed;
 mod explained;
 mod fixture;
 mod incremental;
+mod ways;

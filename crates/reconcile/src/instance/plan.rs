@@ -59,15 +59,20 @@ impl Orchestrator {
         let Some(Want::Fill {
             template: name,
             network,
+            by_router,
         }) = self.want(situation)
         else {
             return Ok(Planned::Done);
         };
-        let (Some(template), Some(segment)) = (declared.template(&name), segment(declared.settings(), &network)) else {
+        let segment = segment(declared.settings(), &network);
+        let (Some(template), Some(mut segment)) = (declared.template(&name), segment) else {
             let (detail, now) = (undeclared(&declared, &name, &network), self.inner.clock.now());
             self.report_unplanned(&situation.key, &network, detail, now).await?;
             return Ok(Planned::Later(now.plus(FULL_PAUSE)));
         };
+        if by_router && segment.gateway.is_some() {
+            segment.prefix_length = 128;
+        }
         if self.ask_for_place(situation, template, &network).await? == Verdict::Later {
             return Ok(Planned::NoPlace);
         }

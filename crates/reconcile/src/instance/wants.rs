@@ -16,6 +16,9 @@ pub enum Want {
         template: String,
         /// Name of the network that it is reached on.
         network: String,
+        /// Whether everything that it sends goes through this machine, also to its own network. Virtual addresses need it:
+        /// their answers are translated back here.
+        by_router: bool,
     },
     /// That the instance that fills the slot stays. An empty slot remains empty.
     Keep,
@@ -93,8 +96,12 @@ impl Wants for Clients {
         let fill = empty.skip(unwanted).filter(|_| holding.client.wants_instance);
         let fill = fill.filter(is_free);
         let fill = fill.map(|slot| {
-            let (template, network) = (slot.as_str().to_owned(), link.clone());
-            (slot, Want::Fill { template, network })
+            let want = Want::Fill {
+                template: slot.as_str().to_owned(),
+                network: link.clone(),
+                by_router: false,
+            };
+            (slot, want)
         });
         keep().chain(fill).collect()
     }
@@ -181,7 +188,7 @@ mod tests {
             .into_iter()
             .map(|(slot, want)| match want {
                 Want::Keep => slot.to_string(),
-                Want::Fill { template, network } => {
+                Want::Fill { template, network, .. } => {
                     assert_eq!((template.as_str(), network.as_str()), (slot.as_str(), "br0"));
                     format!("+{slot}")
                 }

@@ -59,11 +59,14 @@ fn wanted(reading: &Reading) -> Wanted {
         };
     }
     let want = |slot: &ServiceSlot| {
-        let network = reading.spec(slot.version).and_then(|spec| spec.network.clone());
+        let spec = reading.spec(slot.version);
+        let by_router = spec.is_some_and(|spec| !spec.listen.is_empty());
+        let network = spec.and_then(|spec| spec.network.clone());
         let want = match network.filter(|_| slot.state == SlotState::Wanted) {
             Some(network) => Want::Fill {
                 template: service_template(&service.name, slot.version),
                 network,
+                by_router,
             },
             None => Want::Keep,
         };

@@ -87,8 +87,12 @@ impl Wants for ServiceWants {
                 true => Some((slot, Want::Keep)),
                 false if !client.wants_instance || is_spent() => None,
                 false => {
-                    let network = client.link.clone();
-                    Some((slot, known(&Want::Fill { template, network }, declared)))
+                    let want = Want::Fill {
+                        template,
+                        network: client.link.clone(),
+                        by_router: false,
+                    };
+                    Some((slot, known(&want, declared)))
                 }
             }
         };

@@ -48,6 +48,7 @@ impl Wants for Replicas {
             let want = Want::Fill {
                 template: "replica".to_owned(),
                 network: "br0".to_owned(),
+                by_router: false,
             };
             (Slot::numbered(number), want)
         };
@@ -82,6 +83,7 @@ impl Wants for PerClient {
             let want = Want::Fill {
                 template: "dns".to_owned(),
                 network: link.clone(),
+                by_router: false,
             };
             (slot, want)
         };

@@ -58,7 +58,7 @@ pub(super) fn refuse_service_keys(table: &mut Table<'_>) {
     }
 }
 
-/// Whether a key is refused for these instances.
-pub(super) fn is_of_clients(key: &str) -> bool {
+/// Whether a key of a template is refused for a service: it is about the client of an instance.
+pub fn is_of_clients(key: &str) -> bool {
     OF_CLIENTS.contains(&key)
 }

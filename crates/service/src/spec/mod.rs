@@ -18,6 +18,7 @@ use orchestrator_model::{Listen, Route, ServicePort};
 use orchestrator_settings::{Collector, Faults, Settings, Table, TemplateSettings, read_template_keys};
 use serde_json::Value as Json;
 
+pub use access::is_of_clients;
 pub use health::{Health, Probe};
 pub use instances::{Instances, MOST_INSTANCES, PerClient};
 pub use name::is_service_name;

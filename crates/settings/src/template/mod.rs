@@ -158,7 +158,7 @@ pub(super) fn read_names(table: &mut Table<'_>) -> Vec<String> {
 }
 
 /// Reads a template; `None` only after a fault.
-fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
+pub(crate) fn read(mut table: Table<'_>, engines: &Engines) -> Option<TemplateSettings> {
     let engine = read_engine(&mut table, engines);
     let main = container::read(&mut table);
     let sidecars = sidecar::read_all(&mut table);

@@ -1,0 +1,244 @@
+//! The certificates of routes: from files, which are read again when they change, and of our own authority.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use orchestrator_balancer::{HostName, Material, Pem};
+use orchestrator_model::{Endpoints, RouteTls};
+use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::conditions::Owned;
+use orchestrator_secrets::{CertificateRequest, Purpose, Room};
+use orchestrator_store::Store;
+use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
+
+use crate::serve::Context;
+use crate::serve::access::open_room;
+
+/// The condition under which missing certificates are shown.
+const CONDITION: &str = "route-certificates";
+/// Between two checks of a certificate: of its files, or of what is left of its life.
+const PERIOD: Duration = Duration::from_secs(5);
+const PERIOD_OF_OWN: Duration = Duration::from_secs(60);
+/// How long a certificate of our own authority lives. It is renewed after two thirds.
+const VALIDITY: Duration = Duration::from_secs(90 * 86_400);
+/// The largest file that is read, in bytes.
+const LARGEST: u64 = 64 * 1024;
+
+/// Where the certificate of a name comes from, and what is known of it.
+struct Held {
+    tls: RouteTls,
+    /// The last good one. It is shown until there is another one.
+    pem: Option<Pem>,
+    /// What is wrong with the present one.
+    fault: Option<String>,
+    /// When it is checked again.
+    due: Instant,
+}
+
+/// The certificates of all routes.
+pub(super) struct Certificates {
+    context: Context,
+    store: Store,
+    room: Option<Room>,
+    held: BTreeMap<HostName, Held>,
+    /// Held while a certificate is missing or wrong.
+    condition: Option<Owned>,
+}
+
+impl Certificates {
+    pub(super) fn new(context: &Context, store: &Store) -> Self {
+        Self {
+            context: context.clone(),
+            store: store.clone(),
+            room: None,
+            held: BTreeMap::new(),
+            condition: None,
+        }
+    }
+
+    /// The certificates of the routes of these services, as they are now. A route whose certificate cannot be had keeps the
+    /// one from before; the others are not affected.
+    pub(super) async fn material(&mut self, endpoints: &Endpoints) -> Material {
+        let wanted = wanted(endpoints);
+        self.held.retain(|host, held| wanted.get(host) == Some(&held.tls));
+        for (host, tls) in wanted {
+            if self.held.get(&host).is_none_or(|held| held.due <= Instant::now()) {
+                self.check(host, tls).await;
+            }
+        }
+        self.show();
+        let certificates = self.held.iter();
+        let certificates = certificates.filter_map(|(host, held)| Some((host.clone(), held.pem.clone()?)));
+        Material {
+            certificates: certificates.collect(),
+            challenges: BTreeSet::new(),
+        }
+    }
+
+    async fn check(&mut self, host: HostName, tls: RouteTls) {
+        let (read, period) = match &tls {
+            RouteTls::Files { certificate, key } => (read_files(certificate, key).await, PERIOD),
+            RouteTls::OwnCa => (self.issue(&host).await, PERIOD_OF_OWN),
+            RouteTls::Acme => {
+                let reason = "certificates by ACME are not supported yet; take \"own-ca\" or files";
+                (Err(reason.to_owned()), PERIOD_OF_OWN)
+            }
+        };
+        let before = self.held.remove(&host);
+        let (old, known) = before.map_or((None, None), |held| (held.pem, held.fault));
+        let held = match read {
+            Ok(pem) => {
+                if old.as_ref() != Some(&pem) {
+                    tracing::info!(%host, certificate = %pem.name(), "route has a certificate");
+                }
+                Held {
+                    tls,
+                    pem: Some(pem),
+                    fault: None,
+                    due: Instant::now() + period,
+                }
+            }
+            Err(fault) => {
+                if known.as_ref() != Some(&fault) {
+                    tracing::warn!(%host, fault, "certificate of a route cannot be had");
+                    self.context.metrics.balancer_failed("certificate");
+                }
+                Held {
+                    tls,
+                    pem: old,
+                    fault: Some(fault),
+                    due: Instant::now() + PERIOD,
+                }
+            }
+        };
+        self.held.insert(host, held);
+    }
+
+    /// A certificate of our own authority, which is kept sealed: a restart shows the same one.
+    async fn issue(&mut self, host: &HostName) -> Result<Pem, String> {
+        let fault = |fault| format!("cannot issue its certificate: {}", with_causes(&fault));
+        let room = match &self.room {
+            Some(room) => room.clone(),
+            None => open_room(&self.context, &self.store).await.map_err(fault)?,
+        };
+        let now = self.context.clock.now();
+        let (name, request) = (format!("route/{host}"), request(host));
+        let kept = room.keep_certificate(&name, &request, now).await.map_err(fault)?;
+        self.room = Some(room);
+        let key = kept.key.expose_text().ok_or("its key is no text")?;
+        Pem::new(&kept.certificate, key).map_err(|fault| fault.to_string())
+    }
+
+    fn show(&mut self) {
+        let faults = self.held.iter().filter_map(|(host, held)| {
+            let (fault, is_shown) = (held.fault.as_ref()?, held.pem.is_some());
+            Some(match is_shown {
+                true => format!("{host}: {fault}; the certificate from before is still shown"),
+                false => format!("{host}: {fault}; until then it is not served by TLS"),
+            })
+        });
+        let faults: Vec<String> = faults.collect();
+        if faults.is_empty() {
+            self.condition = None;
+            return;
+        }
+        let conditions = &self.context.conditions;
+        self.condition.get_or_insert_with(|| conditions.own(CONDITION));
+        conditions.set_wrong(CONDITION, faults.join("; "));
+    }
+}
+
+/// The names that need a certificate. Of two services with one name, the first in the alphabet says where it is from.
+fn wanted(endpoints: &Endpoints) -> BTreeMap<HostName, RouteTls> {
+    let mut wanted = BTreeMap::new();
+    for route in endpoints.services.values().flat_map(|service| &service.routes) {
+        if let (Some(tls), Ok(host)) = (&route.tls, route.host.parse::<HostName>()) {
+            wanted.entry(host).or_insert_with(|| tls.clone());
+        }
+    }
+    wanted
+}
+
+fn request(host: &HostName) -> CertificateRequest {
+    let name = host.to_string();
+    CertificateRequest {
+        // The longest that a common name may be. Verifiers use the name.
+        subject: name.chars().take(64).collect(),
+        names: vec![name],
+        addresses: Vec::new(),
+        purposes: vec![Purpose::Server],
+        validity: VALIDITY,
+    }
+}
+
+async fn read_files(certificate: &str, key: &str) -> Result<Pem, String> {
+    let (chain, key_text) = (read(certificate).await?, read(key).await?);
+    let pem = Pem::new(&chain, &key_text);
+    pem.map_err(|fault| format!("{certificate} and {key}: {fault}"))
+}
+
+async fn read(path: &str) -> Result<String, String> {
+    let fault = |error: std::io::Error| format!("cannot read {path}: {error}");
+    let file = tokio::fs::File::open(Path::new(path)).await.map_err(fault)?;
+    // Anything else may never end, or never begin.
+    if !file.metadata().await.map_err(fault)?.is_file() {
+        return Err(format!("{path} is no file"));
+    }
+    let mut text = String::new();
+    let read = file.take(LARGEST + 1).read_to_string(&mut text).await.map_err(fault)?;
+    match u64::try_from(read).is_ok_and(|length| length <= LARGEST) {
+        true => Ok(text),
+        false => Err(format!("{path} is longer than 64 KiB, and is no certificate or key")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_model::{Route, ServiceEndpoints};
+
+    use super::*;
+
+    fn service(routes: &[(&str, Option<RouteTls>)]) -> ServiceEndpoints {
+        let route = |(host, tls): &(&str, Option<RouteTls>)| Route {
+            host: (*host).to_owned(),
+            path: "/".to_owned(),
+            port: "http".to_owned(),
+            tls: tls.clone(),
+        };
+        ServiceEndpoints {
+            routes: routes.iter().map(route).collect(),
+            ..ServiceEndpoints::default()
+        }
+    }
+
+    #[test]
+    fn the_first_service_of_a_name_says_where_its_certificate_is_from() {
+        let a = service(&[("web.example", Some(RouteTls::OwnCa)), ("plain.example", None)]);
+        let b = service(&[("web.example", Some(RouteTls::Acme))]);
+        let services = [("a".to_owned(), a), ("b".to_owned(), b)].into();
+        let wanted = wanted(&Endpoints { index: 1, services });
+        assert_eq!(wanted, [("web.example".parse().unwrap(), RouteTls::OwnCa)].into());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_file_or_no_certificate_is_refused_with_its_path() {
+        let place = std::env::temp_dir().join(format!("orchestrator-certificates-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        let path = |name: &str| place.join(name).display().to_string();
+        std::fs::write(path("empty"), "").unwrap();
+        std::fs::write(path("long"), "x".repeat(70_000)).unwrap();
+        let directory = place.display().to_string();
+        for (certificate, expected) in [
+            (path("none"), "cannot read"),
+            (path("long"), "longer than 64 KiB"),
+            (directory, "is no file"),
+            (path("empty"), "no certificate"),
+        ] {
+            let fault = read_files(&certificate, &path("empty")).await.unwrap_err();
+            assert!(fault.contains(&certificate) && fault.contains(expected), "{fault}");
+        }
+        std::fs::remove_dir_all(&place).unwrap();
+    }
+}
