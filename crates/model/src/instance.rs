@@ -124,7 +124,8 @@ impl Instance {
     pub fn event(&self, at: Timestamp, kind: EventKind) -> NewEvent {
         let service = match &self.owner {
             Owner::Service(name) => Some(name.clone()),
-            Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => None,
+            // A client's instance in the slot of a service is one of that service, too.
+            Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => self.slot.service().map(str::to_owned),
         };
         NewEvent {
             link: self.attachment().map(|attachment| attachment.network.clone()),

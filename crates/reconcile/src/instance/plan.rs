@@ -226,7 +226,7 @@ impl Orchestrator {
             host: new.host.clone(),
             service: match &key.owner {
                 Owner::Service(name) => Some(name.clone()),
-                Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => None,
+                Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => key.slot.service().map(str::to_owned),
             },
             leased: attachment.and_then(|attachment| attachment.address).map(Into::into),
             detail: Some(format!("template {}, image {}", new.template, new.spec.main.image)),

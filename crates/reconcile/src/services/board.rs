@@ -1,9 +1,9 @@
 //! The slots of all services, as their workers last read them. The wants of services are answered from here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use orchestrator_model::{ServiceSlot, ServiceState, Slot, SlotState, service_template};
+use orchestrator_model::{ClientId, ServiceSlot, ServiceState, Slot, SlotState, service_template};
 use orchestrator_service::{Instances, PerClient};
 
 use super::reading::Reading;
@@ -20,8 +20,9 @@ pub(super) struct Board {
 pub(super) enum Wanted {
     /// These slots are to be filled or kept.
     Slots(BTreeMap<Slot, Want>),
-    /// Each of these clients is to have an instance of this template.
-    PerClient(PerClient, String),
+    /// Each of these clients is to have an instance of this template. From those in the set, the instance of an earlier version
+    /// is taken away first.
+    PerClient(PerClient, String, BTreeSet<ClientId>),
     /// Nobody can say which clients are to have an instance. Those that have one keep it.
     KeepPerClient,
 }
@@ -32,15 +33,16 @@ impl Board {
         self.services.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in what is recorded of a service. Returns whether it wants anything else than before.
-    pub(super) fn put(&self, reading: &Reading) -> bool {
-        let wanted = wanted(reading);
+    /// Takes in what is recorded of a service, and which clients have their instance replaced now. Returns what it wants now
+    /// and what it wanted before, if that is something else.
+    pub(super) fn put(&self, reading: &Reading, replaced: BTreeSet<ClientId>) -> Option<(Wanted, Option<Wanted>)> {
+        let wanted = wanted(reading, replaced);
         let mut services = self.services();
         if services.get(reading.name()) == Some(&wanted) {
-            return false;
+            return None;
         }
-        services.insert(reading.name().to_owned(), wanted);
-        true
+        let before = services.insert(reading.name().to_owned(), wanted.clone());
+        Some((wanted, before))
     }
 
     pub(super) fn remove(&self, service: &str) {
@@ -48,12 +50,13 @@ impl Board {
     }
 }
 
-fn wanted(reading: &Reading) -> Wanted {
+fn wanted(reading: &Reading, replaced: BTreeSet<ClientId>) -> Wanted {
     let service = &reading.situation.service;
     if service.instances.is_none() && service.state == ServiceState::Active {
         return match reading.target().map(|spec| &spec.instances) {
             Some(Instances::PerClient(clients)) => {
-                Wanted::PerClient(clients.clone(), service_template(&service.name, service.version))
+                let template = service_template(&service.name, service.version);
+                Wanted::PerClient(clients.clone(), template, replaced)
             }
             Some(Instances::Count(_)) | None => Wanted::KeepPerClient,
         };

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use orchestrator_model::{
-    Endpoint, EndpointState, Endpoints, Health, Instance, InstanceId, Phase, ServiceEndpoints, ServiceSlot, Slot,
-    SlotState,
+    Endpoint, EndpointState, Endpoints, Health, Instance, InstanceId, Phase, ServiceEndpoints, ServicePort,
+    ServiceSlot, Slot, SlotState,
 };
 use orchestrator_service::ServiceSpec;
 use tokio::sync::watch;
 
+use super::clients::version_of;
 use super::reading::Reading;
 
 /// Sends snapshots, each with a higher number than the one before.
@@ -133,6 +134,9 @@ pub(super) fn members(reading: &Reading) -> BTreeMap<Slot, Endpoint> {
         Some((*version, Arc::new(ports)))
     });
     let ports: BTreeMap<u64, _> = own.collect();
+    if reading.situation.service.instances.is_none() {
+        return members_of_clients(reading, &ports);
+    }
     let member = |slot: &ServiceSlot| {
         let instance = reading.instance_in(slot)?;
         let endpoint = Endpoint {
@@ -147,6 +151,33 @@ pub(super) fn members(reading: &Reading) -> BTreeMap<Slot, Endpoint> {
         Some((slot.slot(), endpoint))
     };
     reading.situation.slots.iter().filter_map(member).collect()
+}
+
+/// The instances of clients, each under the id of its client. One serves while it is ready.
+fn members_of_clients(
+    reading: &Reading,
+    ports: &BTreeMap<u64, Arc<BTreeMap<String, ServicePort>>>,
+) -> BTreeMap<Slot, Endpoint> {
+    let member = |instance: &Instance| {
+        let version = version_of(instance)?;
+        let state = match instance.phase {
+            Phase::Ready if instance.times.off.is_none() => EndpointState::Serving,
+            Phase::Pending | Phase::Starting | Phase::Ready | Phase::Stopped => EndpointState::Starting,
+            Phase::Ending => EndpointState::Draining,
+            Phase::Removing | Phase::Removed => return None,
+        };
+        let endpoint = Endpoint {
+            instance: instance.id,
+            version,
+            address: instance.address()?,
+            network: instance.attachment()?.network.clone(),
+            host: instance.host.clone()?,
+            state,
+            ports: ports.get(&version).cloned().unwrap_or_default(),
+        };
+        Some((Slot::new(instance.client()?.to_string()), endpoint))
+    };
+    reading.situation.instances.iter().filter_map(member).collect()
 }
 
 /// Whether an instance may be reached; `None` for one that is going.

@@ -14,6 +14,7 @@
 //! - Endpoints follow from what is recorded. No router is waited for that is not there.
 
 mod board;
+mod clients;
 mod dispatch;
 mod endpoints;
 mod health;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::board::Board;
+use self::clients::Turns;
 use self::endpoints::Publisher;
 use self::probe::Prober;
 use self::reading::Reading;
@@ -90,6 +92,8 @@ struct Inner {
     workers: Mutex<HashMap<String, Arc<Wake>>>,
     // Services that wait for routers.
     waiting: Mutex<BTreeSet<String>>,
+    // Of services with an instance for each client: whose instance is replaced now.
+    turns: Mutex<BTreeMap<String, Turns>>,
 }
 
 impl Services {
@@ -105,7 +109,7 @@ impl Services {
         for service in parts.records.services().await? {
             if let Some(situation) = parts.records.service_situation(&service.name).await? {
                 let reading = Reading::new(situation, &settings);
-                board.put(&reading);
+                board.put(&reading, BTreeSet::new());
                 recorded.push(reading);
             }
         }
@@ -133,6 +137,7 @@ impl Services {
                 prober: Prober::new(hosts, parts.tracker, parts.stop, Box::new(wake)),
                 workers: Mutex::default(),
                 waiting: Mutex::default(),
+                turns: Mutex::default(),
             }
         });
         let services = Self { inner };
@@ -153,6 +158,10 @@ impl Services {
     fn workers(&self) -> MutexGuard<'_, HashMap<String, Arc<Wake>>> {
         // Nothing that holds the lock can panic half-way through a change.
         self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turns(&self) -> MutexGuard<'_, BTreeMap<String, Turns>> {
+        self.inner.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, BTreeSet<String>> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use orchestrator_model::{Event, RecordedService, Timestamp};
-use orchestrator_store::{ServiceSituation, ServiceUpdate, Store, StoreError};
+use orchestrator_store::{ServiceSituation, ServiceUpdate, Store, StoreError, Wanting};
 use tokio::sync::broadcast;
 
 /// The reads and writes of the services. Every method does the same as the method of [`Store`] with the same name.
@@ -19,6 +19,9 @@ pub trait ServiceRecords: Send + Sync + 'static {
 
     /// Forgets a service of which nothing is left; whether it is gone.
     async fn forget_service(&self, name: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// The clients of a link that hold a lease and are to have instances.
+    async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError>;
 
     /// New events, each after its commit.
     fn subscribe(&self) -> broadcast::Receiver<Event>;
@@ -46,6 +49,10 @@ impl ServiceRecords for Store {
 
     async fn forget_service(&self, name: &str, at: Timestamp) -> Result<bool, StoreError> {
         Self::forget_service(self, name, at).await
+    }
+
+    async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError> {
+        Self::wanting(self, link).await
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::{Owner, Slot, Timestamp};
+use orchestrator_model::{ClientId, Owner, Slot, Timestamp};
 use orchestrator_service::PerClient;
 use orchestrator_store::Holding;
 
@@ -15,7 +15,8 @@ use crate::instance::{Want, Wants, is_spent};
 ///
 /// - A slot that drains keeps its instance, and gets no other.
 /// - A slot whose template the catalog does not have yet is not filled: the full pass that follows the catalog asks again.
-/// - An instance of a client stays while its client holds a lease, also when another version was deployed since.
+/// - An instance of a client stays while its client holds a lease. When another version was deployed, it is taken away in its
+///   turn, and the client gets one of that version.
 #[derive(Debug, Clone)]
 pub struct ServiceWants(pub(super) Board);
 
@@ -24,12 +25,22 @@ impl ServiceWants {
     fn of_clients(&self, link: &str, class: Option<&str>) -> Vec<(Slot, String)> {
         let services = self.0.services();
         let of_clients = services.iter().filter_map(|(name, wanted)| match wanted {
-            Wanted::PerClient(clients, template) if are_of(clients, link, class) => {
+            Wanted::PerClient(clients, template, _) if are_of(clients, link, class) => {
                 Some((Slot::of_service(name), template.clone()))
             }
             Wanted::PerClient(..) | Wanted::KeepPerClient | Wanted::Slots(_) => None,
         });
         of_clients.collect()
+    }
+
+    /// The slots of a client whose instance is taken away now, because another version is to take its place.
+    fn replaced(&self, client: &ClientId) -> Vec<Slot> {
+        let services = self.0.services();
+        let replaced = services.iter().filter(|(_, wanted)| match wanted {
+            Wanted::PerClient(_, _, replaced) => replaced.contains(client),
+            Wanted::KeepPerClient | Wanted::Slots(_) => false,
+        });
+        replaced.map(|(name, _)| Slot::of_service(name)).collect()
     }
 
     /// The slots of clients that keep what they have: those of services whose version cannot be read.
@@ -80,7 +91,11 @@ impl Wants for ServiceWants {
         let of_clients = self.of_clients(&client.link, client.class.as_deref());
         let kept = self.kept().into_iter().filter(|slot| holding.slots.contains(slot));
         let kept = kept.map(|slot| (slot, Want::Keep));
+        let replaced = self.replaced(&client.id);
         let want = |(slot, template): (Slot, String)| {
+            if replaced.contains(&slot) {
+                return None;
+            }
             let is_filled = holding.slots.contains(&slot);
             let is_spent = || is_spent(holding, &slot, declared.again(&template), now);
             match is_filled {
@@ -108,8 +123,8 @@ impl Wants for ServiceWants {
         let services = self.0.services();
         // A client of any link may be in a class.
         services.values().any(|wanted| match wanted {
-            Wanted::PerClient(PerClient::Link(name), _) => name == link,
-            Wanted::PerClient(PerClient::Class(_), _) => true,
+            Wanted::PerClient(PerClient::Link(name), ..) => name == link,
+            Wanted::PerClient(PerClient::Class(_), ..) => true,
             Wanted::KeepPerClient | Wanted::Slots(_) => false,
         })
     }

@@ -10,6 +10,7 @@ use orchestrator_store::{ServiceSituation, ServiceUpdate, StoreError};
 use tokio::time::Instant;
 
 use super::Services;
+use super::clients::is_per_client;
 use super::endpoints::{members, reached_by};
 use super::moves::update_for;
 use super::reading::Reading;
@@ -100,8 +101,12 @@ impl Services {
             return Ok(After::Gone);
         };
         let reading = Reading::new(situation, &self.inner.settings.get());
-        if self.inner.board.put(&reading) {
+        let replaced = self.replaced(&reading);
+        if let Some((wanted, before)) = self.inner.board.put(&reading, replaced) {
             self.inner.notifications.notify(Owner::Service(name.to_owned()));
+            if reading.situation.service.instances.is_none() {
+                self.notify_clients(&reading, &wanted, before.as_ref()).await?;
+            }
         }
         let observed = self.observe(&reading);
         if !observed.is_empty() {
@@ -132,12 +137,19 @@ impl Services {
 
     async fn roll(&self, reading: &Reading, run: &Run) -> Result<After, StoreError> {
         let situation = &reading.situation;
-        let asked = self.roll_situation(reading);
-        let mut moves = roll::next(&asked);
-        if situation.service.instances.is_none() && situation.slots.is_empty() {
-            // Each client's instance follows the client. Nothing is rolled.
-            moves.settled = true;
+        let is_active = situation.service.state == ServiceState::Active;
+        if is_active && situation.slots.is_empty() && is_per_client(reading) {
+            let (update, at) = self.roll_clients(reading);
+            if let Some(update) = update {
+                self.inner.records.update_service(update).await?;
+                return Ok(After::Again);
+            }
+            run.set_detail(format!("version {}, per client", situation.service.version));
+            let now = self.inner.clock.now();
+            return Ok(After::Rest(at.map(|at| Instant::now() + at.since(now))));
         }
+        let asked = self.roll_situation(reading);
+        let moves = roll::next(&asked);
         let is_waiting = |wait: &Wait| {
             matches!(
                 wait,
@@ -187,6 +199,7 @@ impl Services {
 
     fn forget(&self, name: &str) {
         self.inner.board.remove(name);
+        self.turns().remove(name);
         self.inner.publisher.remove(name);
         self.inner.prober.keep(name, &std::collections::BTreeSet::new());
     }

@@ -135,6 +135,12 @@ impl Notifications {
         *self.inner.muted.write().unwrap_or_else(PoisonError::into_inner) = links;
     }
 
+    /// Ends the silence of a link before the next [`mute`](Self::mute): its clients get instances from now on.
+    pub fn unmute(&self, link: &str) {
+        let mut muted = self.inner.muted.write().unwrap_or_else(PoisonError::into_inner);
+        muted.remove(link);
+    }
+
     /// Whether the link is muted. Ask after the commit that the notification would be for.
     pub fn is_muted(&self, link: &str) -> bool {
         let muted = self.inner.muted.read().unwrap_or_else(PoisonError::into_inner);

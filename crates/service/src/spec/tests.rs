@@ -276,7 +276,16 @@ fn all_faults_are_reported_at_once() {
 
 #[test]
 fn what_only_counts_for_numbered_slots_is_refused_for_clients() {
-    for key in ["network = \"br0\"", "strategy = {}", "placement = {}"] {
+    for key in [
+        "network = \"br0\"",
+        "strategy = {}",
+        "placement = {}",
+        "health = { exec = [\"true\"] }",
+        "sticky = true",
+        "proxy_protocol = true",
+        "route = [{ host = \"a.example\", port = \"a\" }]",
+        "listen = [{ address = \"[fd39::aa]:80\", port = \"a\" }]",
+    ] {
         let text = format!("name = \"web\"\nimage = \"a\"\ninstances = \"per-client\"\nlink = \"br0\"\n{key}");
         let fault = read(&text).unwrap_err();
         assert!(

@@ -4,6 +4,7 @@
 //! leads to one that is gone.
 
 mod cases;
+mod clients;
 mod fleet;
 mod random;
 mod removal;

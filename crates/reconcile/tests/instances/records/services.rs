@@ -336,6 +336,10 @@ impl ServiceRecords for Memory {
             .await
     }
 
+    async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError> {
+        Records::wanting(self, link).await
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.sender.subscribe()
     }
