@@ -62,3 +62,16 @@ impl AttachmentPlan {
         Self::host_end_of(self.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orchestrator_network::FilterElement;
+
+    use super::*;
+
+    #[test]
+    fn host_ends_are_called_as_the_packet_filter_expects() {
+        let name = AttachmentPlan::host_end_of(Id::from_bytes([1; 6]));
+        assert!(name.starts_with(FilterElement::PORT_PREFIX));
+    }
+}

@@ -67,8 +67,12 @@ pub(super) fn read(socket: &Socket, table: &str) -> io::Result<FilterCounts> {
             }
         }
     }
-    for (key, counted) in set(socket, table, Family::Bridge, "o_used")? {
-        counts.used_ports.insert(codec::text(&key), counted);
+    for used in ["o_used", "o_to"] {
+        let counts_of = set(socket, table, Family::Bridge, used)?.into_iter();
+        for (key, counted) in counts_of.filter(|(_, (packets, _))| *packets > 0) {
+            let port = codec::text(key.get(..16).unwrap_or_default());
+            add(counts.used_ports.entry(port).or_default(), counted);
+        }
     }
     for (key, counted) in set(socket, table, Family::Inet, "o_used")? {
         counts

@@ -116,6 +116,11 @@ impl Key {
         self.with(&mac)
     }
 
+    /// The receiver and the sender of a frame, as they are at its beginning.
+    pub(crate) fn frame(self, receiver: [u8; 6], sender: [u8; 6]) -> Self {
+        self.with(&[receiver, sender].concat())
+    }
+
     /// An address.
     pub(crate) fn address(self, address: Ipv6Addr) -> Self {
         self.with(&address.octets())

@@ -19,6 +19,8 @@ pub enum FilterRole {
     Client,
     /// Those of instances.
     Instance,
+    /// Those of instances whose ports have a rate.
+    LimitedInstance,
     /// Those of relay agents.
     Relay,
     /// Those of routers.
@@ -56,11 +58,12 @@ impl FilterElement {
         let chain = match role {
             FilterRole::Client => "from_client",
             FilterRole::Instance => "from_instance",
+            FilterRole::LimitedInstance => "from_limited",
             FilterRole::Relay => "from_relay",
             FilterRole::Router => "from_router",
         };
         let mut all = vec![key().interface(port).bridge("o_role").leading_to(jump(chain))];
-        if role == FilterRole::Instance {
+        if matches!(role, FilterRole::Instance | FilterRole::LimitedInstance) {
             all.push(key().interface(port).bridge("o_inst_port"));
         }
         all
@@ -179,11 +182,20 @@ impl FilterElement {
         all
     }
 
-    /// A client on the bridge of an instance, and the instance, may speak with each other.
-    pub fn pair_on_bridge(client: [u8; 6], source: Ipv6Net, mac: [u8; 6], address: Ipv6Addr) -> Vec<Self> {
+    /// How the names of instances' ports begin. Packets of a pair take the shortest way through the rules only at such a
+    /// port.
+    pub const PORT_PREFIX: &str = "or";
+
+    /// A client on the bridge of an instance, and the instance at its port, may speak with each other.
+    pub fn pair_on_bridge(
+        (client, source): ([u8; 6], Ipv6Net),
+        (port, mac, address): (&str, [u8; 6], Ipv6Addr),
+    ) -> Vec<Self> {
         let mut all = vec![
             key().mac(client).mac(mac).bridge("o_pair"),
             key().mac(mac).mac(client).bridge("o_pair"),
+            key().interface(port).frame(mac, client).bridge("o_to"),
+            key().interface(port).frame(client, mac).bridge("o_from"),
         ];
         let asks = |who: [u8; 6], whom: Ipv6Addr| key().mac(who).address(whom).bridge("o_ask");
         all.extend([address, link_local(mac)].map(|target| asks(client, target)));

@@ -28,7 +28,7 @@ pub(super) const INET_CAUSES: [&str; 3] = ["pair", "egress", "host"];
 pub(super) const CLASSES: u8 = 64;
 
 /// Sets and maps of the table that elements are added to.
-pub(super) const BRIDGE_SETS: [&str; 37] = [
+pub(super) const BRIDGE_SETS: [&str; 39] = [
     "o_role",
     "o_lenient",
     "o_ipv4",
@@ -58,6 +58,8 @@ pub(super) const BRIDGE_SETS: [&str; 37] = [
     "o_na_c",
     "o_self",
     "o_pair",
+    "o_to",
+    "o_from",
     "o_near",
     "o_ask",
     "o_asked",

@@ -25,6 +25,7 @@ fn elements() -> Result<BTreeSet<FilterElement>> {
     for role in [
         FilterRole::Client,
         FilterRole::Instance,
+        FilterRole::LimitedInstance,
         FilterRole::Relay,
         FilterRole::Router,
     ] {
@@ -41,7 +42,7 @@ fn elements() -> Result<BTreeSet<FilterElement>> {
     }
     all.extend(FilterElement::instance("br0", "or1", mac, lease));
     all.extend(FilterElement::instance("br0", "or1", mac, "fd41::/64".parse()?));
-    all.extend(FilterElement::pair_on_bridge(client, lease, mac, address));
+    all.extend(FilterElement::pair_on_bridge((client, lease), ("or1", mac, address)));
     all.extend([lease, delegated].map(|source| FilterElement::pair_routed(source, address.into())));
     all.extend(FilterElement::peer((mac, address), (client, other), web));
     all.extend(FilterElement::open(mac, address, web));

@@ -213,7 +213,7 @@ impl Book {
                     self.refresh(Reason::Port(port));
                 }
             }
-            PolicyKey::Port(port) => self.refresh(Reason::Port(port.clone())),
+            PolicyKey::Port(port) | PolicyKey::Rate(port) => self.refresh(Reason::Port(port.clone())),
             PolicyKey::Instance { port, prefix } => {
                 self.refresh(Reason::Port(port.clone()));
                 if prefix.prefix_len() < 128 {
@@ -333,7 +333,15 @@ impl Book {
         };
         let mut all = match role {
             PortRole::Client => FilterElement::role(port, FilterRole::Client),
-            PortRole::Instance | PortRole::Parked => FilterElement::role(port, FilterRole::Instance),
+            PortRole::Instance | PortRole::Parked => {
+                let limited = self.items.contains_key(&PolicyKey::Rate(port.to_owned()));
+                let role = if limited {
+                    FilterRole::LimitedInstance
+                } else {
+                    FilterRole::Instance
+                };
+                FilterElement::role(port, role)
+            }
             PortRole::Relay => FilterElement::role(port, FilterRole::Relay),
             PortRole::Router => FilterElement::role(port, FilterRole::Router),
             PortRole::Trusted => return Vec::new(),
@@ -396,10 +404,8 @@ impl Book {
         let mut all = Vec::new();
         if let Some(client) = pair.client {
             all.extend(FilterElement::pair_on_bridge(
-                client,
-                pair.source,
-                instance.mac,
-                instance.address,
+                (client, pair.source),
+                (&instance.port, instance.mac, instance.address),
             ));
         }
         if pair.source.addr().is_unicast_link_local() || instance.address == link_local(instance.mac) {

@@ -131,6 +131,33 @@ pub(super) fn sources(t: &mut Table) {
         DropCause::Ethernet,
         packet::ethernet(ends(Instance, Alice), 0x0806, &[1; 60]),
     );
+    // What would pass as IPv6, under the number of another protocol.
+    let disguised = |ends, kind: [u8; 2]| {
+        let mut frame = packet::tcp(ends, (4000, 4000), 2, &MARK);
+        frame[12..14].copy_from_slice(&kind);
+        frame
+    };
+    t.attack(
+        "a client sends what looks like IPv6 as IPv4",
+        Alice,
+        Bob,
+        DropCause::Ethernet,
+        disguised(ends(Alice, Bob), [0x08, 0x00]),
+    );
+    t.attack(
+        "an instance sends what looks like IPv6 as IPv4",
+        Instance,
+        Alice,
+        DropCause::Ethernet,
+        disguised(ends(Instance, Alice), [0x08, 0x00]),
+    );
+    t.attack(
+        "an instance sends what looks like IPv6 as an unknown protocol",
+        Instance,
+        Alice,
+        DropCause::Ethernet,
+        disguised(ends(Instance, Alice), [0x88, 0xb5]),
+    );
     t.attack(
         "a client sends frames of an unknown protocol",
         Alice,
