@@ -51,6 +51,8 @@ pub(super) struct Case {
     /// What the sender changes before, with `ip`, and changes back.
     pub(super) before: Vec<String>,
     pub(super) after: Vec<String>,
+    /// Whether the port of the instance itself holds it up, whatever the rules say: its link-layer address is fixed.
+    pub(super) held: bool,
 }
 
 /// What each payload ends with: the same for no two cases.
@@ -107,6 +109,17 @@ impl Case {
             // What comes later has come, so what came before would have.
             stage.barrier(self.from);
         }
+        self.is_stopped(stage, &tried)
+    }
+
+    /// Without the rules, the port holds it up.
+    pub(super) fn is_held(&self, stage: &Stage, number: usize) -> Result<(), String> {
+        let tried = self.attempt(stage, number, BRIEF);
+        stage.barrier(self.from);
+        self.is_stopped(stage, &tried)
+    }
+
+    fn is_stopped(&self, stage: &Stage, tried: &Tried) -> Result<(), String> {
         let through = match self.through {
             Through::Connected => tried.said == "connected",
             Through::At(who) => stage.party(who).tap.has(&tried.octets),

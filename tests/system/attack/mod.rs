@@ -85,6 +85,11 @@ fn suite(shape: Shape, at_least: usize) {
     }
     stage.honest();
     stage.without_rules();
+    for (number, case) in cases.iter().enumerate().filter(|(_, case)| case.held) {
+        stage.know_neighbors();
+        faults.extend(case.is_held(&stage, number).err());
+    }
+    stage.with_open_ports();
     for (number, case) in cases.iter().enumerate() {
         stage.know_neighbors();
         faults.extend(case.gets_through(&stage, number).err());

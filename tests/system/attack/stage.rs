@@ -194,6 +194,25 @@ impl Stage {
         });
     }
 
+    /// Opens the ports of instances, as those of a bridge are by themselves. The daemon, which would close them again, stands
+    /// still from now on.
+    pub(super) fn with_open_ports(&mut self) {
+        self.site.daemon.program().freeze().unwrap();
+        let ports = self
+            .site
+            .host
+            .run("ip", &["-o", "link", "show", "type", "veth"])
+            .unwrap();
+        let names = ports
+            .lines()
+            .filter_map(|line| line.split(": ").nth(1)?.split('@').next());
+        for port in names.filter(|name| name.starts_with("or")) {
+            let open = ["locked", "off", "learning", "on", "flood", "on", "bcast_flood", "on"];
+            let words = [&["link", "set", port, "type", "bridge_slave"][..], &open].concat();
+            self.site.host.run("ip", &words).unwrap();
+        }
+    }
+
     pub(super) fn party(&self, who: Who) -> &Party {
         let found = self.parties.iter().find(|(one, _)| *one == who);
         &found.unwrap_or_else(|| panic!("no {who:?} here")).1

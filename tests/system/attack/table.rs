@@ -38,6 +38,7 @@ impl Table<'_> {
             cause,
             before: Vec::new(),
             after: Vec::new(),
+            held: false,
         });
         let last = self.cases.len() - 1;
         &mut self.cases[last]

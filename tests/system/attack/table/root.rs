@@ -34,13 +34,15 @@ pub(super) fn ways(t: &mut Table<'_>) {
         ("the host's both addresses", t.ends(Host, Mallory)),
     ];
     for (whose, ends) in sources {
-        t.add(
+        let is_own = ends.from_mac == t.mac(Root);
+        let case = t.add(
             &format!("a frame from {whose}"),
             Root,
             Act::Frame(forged(ends)),
             to_mallory,
             Some("source"),
         );
+        case.held = !is_own;
     }
     let direct = packet::udp(t.ends(Root, Alice), (9000, 9), &mark(900_002));
     t.add(
@@ -113,6 +115,7 @@ pub(super) fn ways(t: &mut Table<'_>) {
         to_mallory,
         Some("neighbor|source"),
     );
+    case.held = true;
     case.before = vec![format!("link set dev eth1 address {changed}"), neighbor.clone()];
     case.after = vec![
         format!("link set dev eth1 address {mac}"),
