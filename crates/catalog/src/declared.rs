@@ -21,7 +21,15 @@ pub struct Declared {
     /// The templates of the API that cannot be read, by name, with the reason.
     unreadable: BTreeMap<String, String>,
     /// The templates of services, by name.
-    of_services: BTreeMap<String, Template>,
+    of_services: BTreeMap<String, Arc<OfService>>,
+}
+
+/// The template of a service.
+#[derive(Debug, PartialEq)]
+struct OfService {
+    template: Template,
+    /// The text that it was read from.
+    spec: String,
 }
 
 /// A declared template.
@@ -97,25 +105,40 @@ impl Declared {
 
     /// The same with the templates that services are made from. One that cannot be read is left out: its service gets no
     /// new instances, and those that it has stay.
+    ///
+    /// What is recorded as it was before is not read again, so that a change of one service costs little beside many.
     #[must_use]
-    pub fn with_services(mut self, recorded: Vec<RecordedTemplate>) -> Self {
+    pub fn with_services(mut self, recorded: Vec<RecordedTemplate>, before: Option<&Self>) -> Self {
+        let before = before.filter(|before| Arc::ptr_eq(&before.settings, &self.settings));
         for recorded in recorded {
-            match read_recorded(&recorded.name, &recorded.spec, &self.settings) {
-                Ok(settings) => {
-                    let template = Template {
-                        name: recorded.name.clone(),
-                        origin: Origin::Api,
-                        version: recorded.version,
-                        settings,
-                        changed: recorded.changed,
-                        by: recorded.by,
-                    };
-                    self.of_services.insert(recorded.name, template);
-                }
-                Err(reason) => tracing::warn!(template = recorded.name, reason, "cannot be read; deploy it anew"),
+            let known = before.and_then(|before| before.of_services.get(&recorded.name));
+            match known.filter(|known| known.is_of(&recorded)) {
+                Some(known) => drop(self.of_services.insert(recorded.name, known.clone())),
+                None => self.add_of_service(recorded),
             }
         }
         self
+    }
+
+    fn add_of_service(&mut self, recorded: RecordedTemplate) {
+        match read_recorded(&recorded.name, &recorded.spec, &self.settings) {
+            Ok(settings) => {
+                let template = Template {
+                    name: recorded.name.clone(),
+                    origin: Origin::Api,
+                    version: recorded.version,
+                    settings,
+                    changed: recorded.changed,
+                    by: recorded.by,
+                };
+                let of_service = OfService {
+                    template,
+                    spec: recorded.spec,
+                };
+                self.of_services.insert(recorded.name, Arc::new(of_service));
+            }
+            Err(reason) => tracing::warn!(template = recorded.name, reason, "cannot be read; deploy it anew"),
+        }
     }
 
     fn add_of_api(&mut self, recorded: RecordedTemplate) {
@@ -177,7 +200,8 @@ impl Declared {
 
     /// The template in force with this name, also one that a service is made from.
     pub fn template(&self, name: &str) -> Option<&Template> {
-        self.templates.get(name).or_else(|| self.of_services.get(name))
+        let of_service = || self.of_services.get(name).map(|of_service| &of_service.template);
+        self.templates.get(name).or_else(of_service)
     }
 
     /// When a client gets another instance of this template after time ended the last one. If nobody declares the
@@ -189,7 +213,7 @@ impl Declared {
 
     /// The templates that services are made from, by name.
     pub fn of_services(&self) -> impl Iterator<Item = &Template> {
-        self.of_services.values()
+        self.of_services.values().map(|of_service| &of_service.template)
     }
 
     /// Every template in force, by name. Those that services are made from are not among them.
@@ -240,7 +264,7 @@ impl Declared {
     pub fn templates_in_use(&self) -> impl Iterator<Item = &Template> {
         let names: BTreeSet<&str> = self.settings.templates_in_use();
         let of_clients = names.into_iter().filter_map(|name| self.templates.get(name));
-        of_clients.chain(self.of_services.values())
+        of_clients.chain(self.of_services())
     }
 
     /// The links and classes that name a template, for people: `link br0`, `class boot`.
@@ -263,6 +287,15 @@ impl Declared {
     /// The templates of the API that cannot be read, by name, with the reason.
     pub(crate) fn unreadable(&self) -> &BTreeMap<String, String> {
         &self.unreadable
+    }
+}
+
+impl OfService {
+    /// Whether it was read from this record.
+    fn is_of(&self, recorded: &RecordedTemplate) -> bool {
+        let template = &self.template;
+        (template.version, template.changed, &template.by) == (recorded.version, recorded.changed, &recorded.by)
+            && self.spec == recorded.spec
     }
 }
 
@@ -292,4 +325,41 @@ pub(crate) fn write_recorded(template: &TemplateSettings) -> String {
 fn read_recorded(name: &str, spec: &str, settings: &Settings) -> Result<TemplateSettings, String> {
     let keys = serde_json::from_str(spec).map_err(|error| format!("it is no JSON: {error}"))?;
     reread_template(name, &keys, settings).map_err(|faults| faults.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::read;
+
+    fn recorded(name: &str, version: u64, image: &str) -> RecordedTemplate {
+        RecordedTemplate {
+            name: name.to_owned(),
+            origin: Origin::Api,
+            version,
+            spec: format!("{{\"image\":\"{image}\"}}"),
+            changed: Timestamp(7),
+            by: None,
+        }
+    }
+
+    #[test]
+    fn a_template_of_a_service_is_read_again_only_when_it_or_the_settings_changed() {
+        let (first, other) = (read("[engine.docker]\n"), read("[engine.docker]\n"));
+        let of = |settings: &Arc<Settings>, all, before| {
+            Declared::new(settings.clone(), Vec::new()).with_services(all, before)
+        };
+        let both = || vec![recorded("service:a:1", 1, "one"), recorded("service:b:1", 1, "two")];
+        let before = of(&first, both(), None);
+        let changed = vec![recorded("service:a:1", 1, "one"), recorded("service:b:1", 1, "three")];
+        let after = of(&first, changed, Some(&before));
+        let is_shared = |after: &Declared, name: &str| Arc::ptr_eq(&after.of_services[name], &before.of_services[name]);
+        assert!(is_shared(&after, "service:a:1") && !is_shared(&after, "service:b:1"));
+        let image = |declared: &Declared| declared.template("service:b:1").unwrap().settings.main.image.clone();
+        assert_eq!((image(&before), image(&after)), ("two".to_owned(), "three".to_owned()));
+        let elsewhere = of(&other, both(), Some(&before));
+        assert!(!is_shared(&elsewhere, "service:a:1"));
+        let gone = of(&first, Vec::new(), Some(&before));
+        assert!(gone.template("service:a:1").is_none());
+    }
 }

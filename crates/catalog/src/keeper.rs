@@ -58,7 +58,7 @@ impl Keeper {
     /// When waiting cannot help, or `stop` came before.
     pub async fn open(parts: Parts, stop: &CancellationToken) -> Result<(Catalog, Self), StoreError> {
         let first = loop {
-            match read(&parts).await {
+            match read(&parts, None).await {
                 Ok(declared) => break Arc::new(declared),
                 Err(fault) if fault.is_away() && !stop.is_cancelled() => {
                     tokio::select! {
@@ -108,7 +108,8 @@ impl Keeper {
 
     /// Takes up what is declared now. Whether it could.
     async fn refresh(&mut self) -> bool {
-        match read(&self.parts).await {
+        let before = self.declared.borrow().clone();
+        match read(&self.parts, Some(&before)).await {
             Ok(declared) => {
                 self.behind = None;
                 let declared = Arc::new(declared);
@@ -167,7 +168,8 @@ impl Keeper {
 }
 
 /// Reads the present declarations: the settings in force, whose templates are recorded first, and those of the API.
-async fn read(parts: &Parts) -> Result<Declared, StoreError> {
+/// `before` are those that were read last.
+async fn read(parts: &Parts, before: Option<&Declared>) -> Result<Declared, StoreError> {
     let settings = parts.settings.get();
     let written = settings.templates.iter();
     let written = written.map(|(name, template)| (name.clone(), write_recorded(template)));
@@ -176,5 +178,5 @@ async fn read(parts: &Parts) -> Result<Declared, StoreError> {
         .record_settings_templates(written.collect(), parts.clock.now())
         .await?;
     let of_services = parts.store.service_templates().await?;
-    Ok(Declared::new(settings, recorded).with_services(of_services))
+    Ok(Declared::new(settings, recorded).with_services(of_services, before))
 }

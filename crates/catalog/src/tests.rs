@@ -35,7 +35,7 @@ impl Drop for House {
     }
 }
 
-fn read(text: &str) -> Arc<Settings> {
+pub(super) fn read(text: &str) -> Arc<Settings> {
     let file = std::env::temp_dir().join(format!("orchestrator-catalog-{}-{}.toml", std::process::id(), count()));
     std::fs::write(&file, text).unwrap();
     let read = orchestrator_settings::load_beside(&file, std::iter::empty(), &Elsewhere::Unknown);

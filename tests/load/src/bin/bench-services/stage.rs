@@ -105,8 +105,8 @@ impl Stage {
         };
         let path = format!("/v1/operations/{id}?wait=50s");
         let operation = poll("an operation to end", LIMIT, || {
-            let (_, operation) = self.daemon.api("GET", &path).ok()?;
-            (operation["state"] != "running").then_some(operation)
+            let (status, operation) = self.daemon.api("GET", &path).ok()?;
+            (status == 200 && operation["state"] != "running").then_some(operation)
         })?;
         ensure!(operation["state"] == "done", "it failed: {operation}");
         Ok(())
