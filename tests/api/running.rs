@@ -315,7 +315,12 @@ async fn a_daemon_that_stops_says_so_to_who_waits_for_a_command() {
 
 /// The lines of a log.
 fn lines(answer: &Answer) -> Vec<Value> {
-    let data = answer.body.lines().filter_map(|line| line.strip_prefix("data: "));
+    let (lines, rest) = answer
+        .body
+        .split_once("event: end\ndata: {}\n")
+        .unwrap_or_else(|| panic!("a complete log says that it ends: {answer:?}"));
+    assert!(!rest.contains("data: "), "nothing comes behind its end: {answer:?}");
+    let data = lines.lines().filter_map(|line| line.strip_prefix("data: "));
     data.map(|json| serde_json::from_str(json).unwrap()).collect()
 }
 
