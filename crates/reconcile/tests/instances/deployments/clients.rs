@@ -77,6 +77,7 @@ async fn each_client_is_an_endpoint_while_its_instance_is_ready() {
     assert_eq!(serving(&fleet), 1);
     fleet.world.records.change("dns", ServiceChange::Remove);
     assert_eq!(fleet.ended("dns").await.state, OperationState::Done);
+    assert_eq!(fleet.world.records.live(), [], "they are gone when the removal ends");
     fleet.nothing_is_left().await;
 }
 
