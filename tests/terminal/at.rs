@@ -17,7 +17,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program at a terminal, and what the terminal showed.
-pub struct AtTerminal {
+pub(crate) struct AtTerminal {
     child: Child,
     master: File,
     slave: File,
@@ -27,7 +27,7 @@ pub struct AtTerminal {
 impl AtTerminal {
     /// Starts the program with the terminal as its input, output and error. It is also its controlling terminal when it
     /// is to get its keys as signals.
-    pub fn start(socket: &Path, words: &[&str], state: &Path, controls: bool) -> Self {
+    pub(crate) fn start(socket: &Path, words: &[&str], state: &Path, controls: bool) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -80,24 +80,24 @@ impl AtTerminal {
         }
     }
 
-    pub fn types(&mut self, text: &str) {
+    pub(crate) fn types(&mut self, text: &str) {
         self.master.write_all(text.as_bytes()).unwrap();
     }
 
-    pub fn seen(&self) -> String {
+    pub(crate) fn seen(&self) -> String {
         self.seen.lock().unwrap().clone()
     }
 
     /// The modes of the terminal that keys are read by.
-    pub fn modes(&self) -> LocalModes {
+    pub(crate) fn modes(&self) -> LocalModes {
         tcgetattr(&self.slave).unwrap().local_modes
     }
 
-    pub fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         self.wait_until(&format!("{text:?} is shown"), || self.seen().contains(text));
     }
 
-    pub fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn() -> bool) {
         let until = Instant::now() + PATIENCE;
         while !is_so() {
             assert!(
@@ -110,13 +110,13 @@ impl AtTerminal {
     }
 
     /// Sends SIGTERM to the program.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).unwrap();
     }
 
     /// Waits for the end of the program, and returns its exit code.
-    pub fn ends(&mut self) -> i32 {
+    pub(crate) fn ends(&mut self) -> i32 {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
