@@ -201,7 +201,7 @@ impl World {
     /// What is declared: the settings, and the templates of services.
     fn declared(&self) -> Arc<Declared> {
         let declared = Declared::new(self.settings.clone(), Vec::new());
-        Arc::new(declared.with_services(self.records.service_templates()))
+        Arc::new(declared.with_services(self.records.service_templates(), None))
     }
 
     /// Starts a daemon that has further owners.
