@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use orchestrator_lab::{Daemon, Dhclient, Lab, Link, Namespace, Oci, Settings, TEST_PORT, oci_program, wait_for};
+use orchestrator_lab::{
+    Daemon, Dhclient, Lab, Link, Namespace, Oci, PREFIX, Settings, TEST_PORT, oci_program, wait_for,
+};
 use serde_json::{Value, json};
 
 use crate::services::{line, serving_of};
@@ -94,7 +96,7 @@ fn ask(connection: &mut TcpStream, host: &str, keeps: bool) -> std::io::Result<(
     let status = lines.first().and_then(|line| line.split(' ').nth(1)?.parse().ok());
     let status = status.ok_or_else(|| wrong("no status"))?;
     let has = |text: &str| lines.iter().any(|line| line == text);
-    let mut body = Vec::new();
+    let (mut body, mut ends) = (Vec::new(), has("connection: close"));
     if let Some(length) = lines
         .iter()
         .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
@@ -114,9 +116,11 @@ fn ask(connection: &mut TcpStream, host: &str, keeps: bool) -> std::io::Result<(
             body.extend(&chunk[..size]);
         }
     } else {
+        // The end of the connection is that of the answer.
         reader.read_to_end(&mut body)?;
+        ends = true;
     }
-    let stays = keeps && !has("connection: close");
+    let stays = keeps && !ends;
     Ok((status, String::from_utf8_lossy(&body).trim().to_owned(), stays))
 }
 
@@ -277,4 +281,136 @@ fn a_name_is_led_to_a_service_that_is_rolled_without_a_failed_request_and_surviv
         });
     }
     client.release().unwrap();
+}
+
+/// Opens a page by TLS, and trusts only this certificate. Returns the body, or what curl says.
+fn get_by_tls(machine: &Namespace, balancer: Ipv6Addr, host: &str, trusted: &str) -> Result<String, String> {
+    let (resolve, url) = (format!("{host}:443:[{balancer}]"), format!("https://{host}/"));
+    let words = ["-sS", "-m", "10", "--cacert", trusted, "--resolve", &resolve, &url];
+    machine.run("curl", &words).map_err(|fault| fault.to_string())
+}
+
+/// A certificate for a name, which trusts itself, in two files.
+fn make_certificate(site: &Site, host: &str, certificate: &str, key: &str) {
+    let (subject, name) = (format!("/CN={host}"), format!("subjectAltName=DNS:{host}"));
+    let words = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "2",
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+        "-subj",
+        &subject,
+        "-addext",
+        &name,
+    ];
+    site.host.run("openssl", &words).unwrap();
+}
+
+#[test]
+fn routes_have_certificates_of_our_own_authority_and_of_files_that_are_read_again() {
+    let (_oci, site) = site("");
+    let (machine, _client) = client(&site);
+    let balancer = balancers(&site, 1)[0];
+    let place = |name: &str| site.daemon.place().join(name).display().to_string();
+    let (certificate, key) = (place("files.pem"), place("files.key"));
+    make_certificate(&site, "files.example", &certificate, &key);
+    let routes = format!(
+        "route = [{{ host = \"own.example\", tls = \"own-ca\" }}, {{ host = \"files.example\", \
+         tls = {{ certificate = \"{certificate}\", key = \"{key}\" }} }}]"
+    );
+    deploy(&site, &file(&site, &routes));
+    wait_for("the name by our own authority", PATIENCE, || {
+        let settings = site.daemon.place().join("settings.toml").display().to_string();
+        let (authority, _, _) = line(&site, &["secrets", "--settings", &settings, "ca"]);
+        fs::write(place("ca.pem"), authority).unwrap();
+        get_by_tls(&machine, balancer, "own.example", &place("ca.pem")).ok()
+    });
+    wait_for("the name by files", PATIENCE, || {
+        get_by_tls(&machine, balancer, "files.example", &certificate).ok()
+    });
+    assert!(get_by_tls(&machine, balancer, "files.example", &place("ca.pem")).is_err());
+    let (status, _) = get(&machine, balancer, "own.example").unwrap();
+    assert_eq!(status, 308, "without TLS it is redirected");
+
+    // Other files take effect without a restart of anything.
+    let before = fs::read(&certificate).unwrap();
+    fs::write(place("old.pem"), before).unwrap();
+    make_certificate(&site, "files.example", &certificate, &key);
+    wait_for("the other certificate", PATIENCE, || {
+        get_by_tls(&machine, balancer, "files.example", &certificate).ok()
+    });
+    assert!(get_by_tls(&machine, balancer, "files.example", &place("old.pem")).is_err());
+    // What is no certificate is reported, and the good one is still shown.
+    fs::write(&certificate, "nothing").unwrap();
+    wait_for("the condition", PATIENCE, || {
+        let (_, ready) = site.daemon.api("GET", "/v1/ready").ok()?;
+        ready.to_string().contains("files.example: ").then_some(())
+    });
+    make_certificate(&site, "files.example", &place("other.pem"), &place("other.key"));
+    get_by_tls(&machine, balancer, "own.example", &place("ca.pem")).unwrap();
+    let log = site.daemon.log();
+    assert!(!log.contains("PRIVATE KEY"), "no key is shown");
+}
+
+#[test]
+fn a_virtual_address_is_on_the_link_leads_to_a_service_and_goes_with_it() {
+    let (_oci, mut site) = site("count = 0");
+    let (machine, _client) = client(&site);
+    site.host.sysctl("net.ipv6.conf.all.forwarding", "1").unwrap();
+    let address: Ipv6Addr = format!("{PREFIX}::aa").parse().unwrap();
+    let listen =
+        format!("strategy = {{ drain = \"5s\" }}\nlisten = [{{ address = \"[{address}]:8000\", port = \"http\" }}]");
+    deploy(&site, &file(&site, &listen));
+    let is_there = |site: &Site| {
+        let held = site.host.addresses("br0").unwrap();
+        held.iter().any(|held| held.ip == address)
+    };
+    wait_for("the page by the virtual address", PATIENCE, || {
+        machine.get(address, 8000, "/").ok().filter(|page| page.status == 200)
+    });
+    assert!(is_there(&site));
+    // The instances are replaced, and the daemon is killed, and no connection fails.
+    let second = file(&site, &format!("{listen}\nenvironment = {{ MODE = \"two\" }}"));
+    let sockets = [(address, 8000)];
+    let ((), answers, failures) = under_load(&machine, &sockets, "web.example", |answers| {
+        let more = |count| {
+            let from = answers.load(Ordering::Relaxed);
+            wait_for("more answers", PATIENCE, || {
+                (answers.load(Ordering::Relaxed) > from + count).then_some(())
+            });
+        };
+        more(50);
+        deploy(&site, &second);
+        more(50);
+        site.daemon.kill9();
+        more(50);
+        site.daemon.resume().unwrap();
+        site.daemon.wait_until_ready(PATIENCE).unwrap();
+        wait_for("both to serve", PATIENCE, || {
+            (serving_of(&site, "web").len() == 2).then_some(())
+        });
+        more(50);
+    });
+    assert!(failures.is_empty(), "{} of {answers}: {}", failures.len(), failures[0]);
+    assert!(is_there(&site));
+    let (_, err, code) = line(&site, &["undeploy", "web"]);
+    assert_eq!(code, 0, "{err}");
+    wait_for("the address to go", PATIENCE, || (!is_there(&site)).then_some(()));
+
+    // An address that a client may get is refused.
+    let taken = file(
+        &site,
+        &format!("listen = [{{ address = \"[{PREFIX}::1:5]:80\", port = \"http\" }}]"),
+    );
+    let (_, err, code) = line(&site, &["deploy", &taken]);
+    assert!(code != 0 && err.contains("a client of link br0"), "{err}");
 }
