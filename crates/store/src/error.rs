@@ -1,6 +1,8 @@
 //! Errors of the store.
 
 mod cause;
+mod code;
+mod reason;
 
 use std::io;
 use std::net::Ipv6Addr;
@@ -12,6 +14,7 @@ use orchestrator_dhcp6::ReservationConflict;
 use sqlx::migrate::MigrateError;
 
 use self::cause::{is_away, is_damaged};
+pub use self::reason::{AwayCause, DamageCause, LostCause};
 use super::{LARGEST_VALUE, MOST_RESERVATIONS, MOST_SERVICES, MOST_TEMPLATES};
 use orchestrator_model::{
     AttachmentId, AuthorizedKeyError, ClientId, Duid, InstanceId, KvPath, MOST_TOKENS, ReservationId, SlotKey,
@@ -298,64 +301,6 @@ pub enum StoreError {
     },
 }
 
-/// The reason why the database is [unreachable](StoreError::Away).
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AwayCause {
-    /// The database reported it, or the connection failed.
-    #[error(transparent)]
-    Database(Arc<sqlx::Error>),
-    /// The file or directory of the database or the identity cannot be created or read.
-    #[error("{path}")]
-    File {
-        /// The file or directory.
-        path: PathBuf,
-        /// The cause.
-        source: Arc<io::Error>,
-    },
-    /// Another daemon has locked the file.
-    #[error("{} is in use by another daemon; give each a store.identity of its own", .0.display())]
-    Held(PathBuf),
-    /// The database did not answer in time.
-    #[error("no answer within {} ms", .0.as_millis())]
-    Slow(Duration),
-    /// The store was closed, because the daemon stops.
-    #[error("the store is closed")]
-    Closed,
-}
-
-/// The reason why the database is [lost](StoreError::Lost).
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum LostCause {
-    /// There is no file at its path any more.
-    #[error("{} was deleted or moved while it was in use ({source})", .path.display())]
-    Gone {
-        /// The path.
-        path: PathBuf,
-        /// The error of the operating system.
-        source: Arc<io::Error>,
-    },
-    /// Another file is at its path.
-    #[error("{} was deleted or replaced by another file while it was in use", .0.display())]
-    Replaced(PathBuf),
-    /// The server has another database with its name.
-    #[error("store.url leads to another database; the one that was opened was dropped, deleted or renamed")]
-    Another,
-    /// The database was restored to an earlier time.
-    #[error("an older copy was restored into it while it was in use; restart the daemon to go on with that copy")]
-    Earlier,
-}
-
-/// The kind of [damage](StoreError::Damaged).
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum DamageCause {
-    /// The database reported it.
-    #[error(transparent)]
-    Database(Arc<sqlx::Error>),
-    /// A check of the whole database found this.
-    #[error("{0}")]
-    Found(String),
-}
-
 /// How the version of a key differs from what was expected.
 fn describe_version(path: &KvPath, version: i64, expected: i64) -> String {
     match (version, expected) {
@@ -382,91 +327,6 @@ impl StoreError {
     /// Whether another daemon has taken the lead. This is permanent.
     pub fn is_deposed(&self) -> bool {
         matches!(self, Self::Deposed { .. })
-    }
-
-    /// A stable word for counters and the API.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::BadUrl { .. } => "store-bad-url",
-            Self::Away { .. } => "store-away",
-            Self::Newer { .. } => "store-newer",
-            Self::Older { .. } => "store-older",
-            Self::Schema { .. } => "store-schema",
-            Self::Lost(_) => "store-lost",
-            Self::Damaged { .. } => "store-damaged",
-            Self::Deposed { .. } => "store-deposed",
-            Self::Failed { .. } => "store-failed",
-            Self::Row { .. } => "store-bad-row",
-            Self::NotAnIdentity { .. } => "store-no-identity",
-            Self::IdentityDiffers { .. } => "store-other-identity",
-            Self::Random { .. } => "store-no-random",
-            Self::BadCursor(_) => "bad-cursor",
-            Self::NoSuchClient(_) => "no-such-client",
-            Self::NoSuchInstance(_) => "no-such-instance",
-            Self::Time { why, .. } => why.code(),
-            Self::NoSuchReservation(_) => "no-such-reservation",
-            Self::Keys(why) => why.code(),
-            Self::NoSuchVolume(_) => "no-such-volume",
-            Self::VolumeHeld { .. } => "volume-held",
-            Self::VolumeTaken(_) => "volume-taken",
-            Self::Reserved(_) => "already-reserved",
-            Self::TooManyReservations => "too-many-reservations",
-            Self::TemplateExists(_) => "template-exists",
-            Self::NoSuchTemplate(_) => "no-such-template",
-            Self::TemplateChanged { .. } => "template-changed",
-            Self::TooManyTemplates => "too-many-templates",
-            Self::TokenExists(_) => "token-exists",
-            Self::NoSuchToken(_) => "no-such-token",
-            Self::TooManyTokens => "too-many-tokens",
-            Self::KvChanged { .. } => "key-changed",
-            Self::KvTooLarge { .. } => "value-too-large",
-            Self::KvFull { .. } => "namespace-full",
-            Self::KvOwnerGone(_) => "owner-gone",
-            Self::NoSuchService(_) => "no-such-service",
-            Self::ServiceChanged { .. } => "service-changed",
-            Self::ServiceRemoving(_) => "service-removing",
-            Self::PerClientService(_) => "service-per-client",
-            Self::TooManyServices => "too-many-services",
-            Self::AlreadyThere { .. } => "instance-already-there",
-            Self::NotPending(_) => "address-not-pending",
-            Self::AddressTaken { .. } => "address-taken",
-        }
-    }
-
-    /// Whether the store itself refused the write before it wrote anything, so that the transaction can continue.
-    pub(super) fn is_refusal(&self) -> bool {
-        matches!(
-            self,
-            Self::BadCursor(_)
-                | Self::NoSuchClient(_)
-                | Self::NoSuchInstance(_)
-                | Self::Time { .. }
-                | Self::NoSuchReservation(_)
-                | Self::NoSuchVolume(_)
-                | Self::VolumeHeld { .. }
-                | Self::VolumeTaken(_)
-                | Self::Reserved(_)
-                | Self::TooManyReservations
-                | Self::TemplateExists(_)
-                | Self::NoSuchTemplate(_)
-                | Self::TemplateChanged { .. }
-                | Self::TooManyTemplates
-                | Self::TokenExists(_)
-                | Self::NoSuchToken(_)
-                | Self::TooManyTokens
-                | Self::KvChanged { .. }
-                | Self::KvTooLarge { .. }
-                | Self::KvFull { .. }
-                | Self::KvOwnerGone(_)
-                | Self::NoSuchService(_)
-                | Self::ServiceChanged { .. }
-                | Self::ServiceRemoving(_)
-                | Self::PerClientService(_)
-                | Self::TooManyServices
-                | Self::AlreadyThere { .. }
-                | Self::NotPending(_)
-                | Self::AddressTaken { .. }
-        )
     }
 
     pub(super) fn slow(doing: &'static str, limit: Duration) -> Self {
