@@ -176,27 +176,38 @@ impl Kind {
         names
     }
 
-    fn fits(&self, item: &Value, word: &str) -> bool {
-        self.names(item).iter().any(|name| glob::matches(word, name))
-    }
-
     /// Keeps the items that one of the words means; all of them where there is no word.
     ///
     /// # Errors
     ///
     /// When a word means none of them. `*` may.
-    pub fn keep(&self, mut items: Vec<Value>, words: &[String]) -> Result<Vec<Value>, Failure> {
-        let idle = |word: &&String| *word != "*" && !items.iter().any(|item| self.fits(item, word));
+    pub fn keep(&self, items: Vec<Value>, words: &[String]) -> Result<Vec<Value>, Failure> {
+        self.keep_by(items, words, |item| self.names(item))
+    }
+
+    /// The same for items of any type, whose names `names` gives.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`keep`](Self::keep).
+    pub fn keep_by<T>(
+        &self,
+        mut items: Vec<T>,
+        words: &[String],
+        names: impl Fn(&T) -> Vec<String>,
+    ) -> Result<Vec<T>, Failure> {
+        let fits = |item: &T, word: &str| names(item).iter().any(|name| glob::matches(word, name));
+        let idle = |word: &&String| *word != "*" && !items.iter().any(|item| fits(item, word));
         if let Some(word) = words.iter().find(idle) {
             return Err(self.none(word));
         }
         if !words.is_empty() {
-            items.retain(|item| words.iter().any(|word| self.fits(item, word)));
+            items.retain(|item| words.iter().any(|word| fits(item, word)));
         }
         Ok(items)
     }
 
-    /// The names that the words mean: those of each pattern in the order of the list, and every other word as it is.
+    /// The names that the words mean, as [`expand`] has it, of the items in the API's list.
     ///
     /// # Errors
     ///
@@ -206,27 +217,14 @@ impl Kind {
             return Ok(words.to_vec());
         }
         let items = page::all(api, self.path, &[]).await?;
-        let mut meant: Vec<String> = Vec::new();
-        for word in words {
-            let found: Vec<String> = match glob::is_pattern(word) {
-                true => items
-                    .iter()
-                    .filter(|item| self.fits(item, word))
-                    // One that the API has no name for cannot be changed.
-                    .filter_map(|item| item.get(*self.keys.first()?)?.as_str().map(str::to_owned))
-                    .collect(),
-                false => vec![word.clone()],
-            };
-            if found.is_empty() {
-                return Err(self.none(word));
-            }
-            for name in found {
-                if !meant.contains(&name) {
-                    meant.push(name);
-                }
-            }
-        }
-        Ok(meant)
+        let matching = |word: &str| {
+            let fits = |item: &&Value| self.names(item).iter().any(|name| glob::matches(word, name));
+            let found = items.iter().filter(fits);
+            // One that the API has no name for cannot be changed.
+            let name = |item: &Value| item.get(*self.keys.first()?)?.as_str().map(str::to_owned);
+            found.filter_map(name).collect()
+        };
+        expand(words, matching, |word| self.none(word))
     }
 
     /// The same for a verb that changes something. `doing` is what is asked: "remove".
@@ -246,6 +244,34 @@ impl Kind {
         agree(doing, self.several, words, &meant, consent, local).await?;
         Ok(meant)
     }
+}
+
+/// The names that words mean, each once: all that `matching` finds for a pattern, and every other word as it is.
+///
+/// # Errors
+///
+/// When a pattern means none: what `none` makes of it.
+pub fn expand<F>(
+    words: &[String],
+    matching: impl Fn(&str) -> Vec<String>,
+    none: impl Fn(&str) -> F,
+) -> Result<Vec<String>, F> {
+    let mut all: Vec<String> = Vec::new();
+    for word in words {
+        let found = match glob::is_pattern(word) {
+            true => matching(word),
+            false => vec![word.clone()],
+        };
+        if found.is_empty() {
+            return Err(none(word));
+        }
+        for name in found {
+            if !all.contains(&name) {
+                all.push(name);
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Asks before a verb changes more than one thing, unless the words name each of them, or the line says yes.

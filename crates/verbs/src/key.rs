@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::choose::{Consent, agree};
+use super::choose::{Consent, agree, expand};
 use super::failure::Failure;
 use super::glob;
 use super::page;
@@ -102,27 +102,16 @@ async fn meant(path: &str, words: &[String], consent: Consent, session: &Session
     }
     let item: Value = page::parse(&session.api.get(path).await?, "SSH keys")?;
     let own = item["keys"].as_array().cloned().unwrap_or_default();
-    let mut meant = Vec::new();
-    for word in words {
-        let found: Vec<String> = match glob::is_pattern(word) {
-            true => own
-                .iter()
-                .filter(|key| is_meant(key, word))
-                .filter_map(|key| key.as_str().map(fingerprint))
-                .collect(),
-            false => vec![word.clone()],
-        };
-        if found.is_empty() {
-            return Err(Failure::NoneMatches {
-                kind: "key",
-                pattern: word.clone(),
-                list: "key ls",
-            });
-        }
-        meant.extend(found);
-    }
-    meant.sort();
-    meant.dedup();
+    let matching = |word: &str| {
+        let found = own.iter().filter(|key| is_meant(key, word));
+        found.filter_map(|key| key.as_str().map(fingerprint)).collect()
+    };
+    let none = |word: &str| Failure::NoneMatches {
+        kind: "key",
+        pattern: word.to_owned(),
+        list: "key ls",
+    };
+    let meant = expand(words, matching, none)?;
     agree("remove", "keys", words, &meant, consent, session.local).await?;
     Ok(meant)
 }

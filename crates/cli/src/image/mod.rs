@@ -11,10 +11,9 @@ use clap::Subcommand;
 use orchestrator_api_types::{Image, ImageSource, Images};
 use orchestrator_model::Timestamp;
 use orchestrator_verbs::ages::age;
-use orchestrator_verbs::choose::{Consent, IMAGE, agree};
+use orchestrator_verbs::choose::{Consent, IMAGE, agree, expand};
 use orchestrator_verbs::table::{Column, Width, columns};
 use orchestrator_verbs::{is_pattern, matches, page};
-use serde_json::json;
 
 use super::failure::Failure;
 use super::http::Client;
@@ -139,40 +138,29 @@ async fn meant(words: &[String], engine: &Engine, api: &Client) -> Result<Vec<St
     }
     let answer = api.get(&engine.path("/v1/images", &[])).await.map_err(refused)?;
     let images: Images = page::parse(&answer, "images")?;
-    let mut meant: Vec<String> = Vec::new();
-    for word in words {
-        let names = images.items.iter().flat_map(|image| {
-            // An image goes with its last name; one without a name is known by its id.
-            match image.names.as_slice() {
-                [] => vec![image.id.clone()],
-                names => names.to_vec(),
-            }
-        });
-        let mut found: Vec<String> = match is_pattern(word) {
-            true => names.filter(|name| matches(word, name)).collect(),
-            false => vec![word.clone()],
-        };
-        if found.is_empty() {
-            return Err(IMAGE.none(word).into());
-        }
-        found.retain(|name| !meant.contains(name));
-        meant.append(&mut found);
+    let matching = |word: &str| {
+        let names = images.items.iter().flat_map(names_of);
+        names.filter(|name| matches(word, name)).collect()
+    };
+    Ok(expand(words, matching, |word| IMAGE.none(word))?)
+}
+
+/// The names of an image, by which it is removed: it goes with its last name. One without a name is known by its id.
+fn names_of(image: &Image) -> Vec<String> {
+    match image.names.as_slice() {
+        [] => vec![image.id.clone()],
+        names => names.to_vec(),
     }
-    Ok(meant)
 }
 
 async fn list(path: &str, names: &[String], output: Output, api: &Client) -> Result<(), Failure> {
     let answer = api.get(path).await.map_err(refused)?;
     let mut images: Images = page::parse(&answer, "images")?;
-    if !names.is_empty() {
-        let of = |image: &Image| json!({ "names": image.names, "id": image.id });
-        let fits = |image: &Image, word: &String| IMAGE.names(&of(image)).iter().any(|name| matches(word, name));
-        let idle = |word: &&String| *word != "*" && !images.items.iter().any(|image| fits(image, word));
-        if let Some(word) = names.iter().find(idle) {
-            return Err(IMAGE.none(word).into());
-        }
-        images.items.retain(|image| names.iter().any(|word| fits(image, word)));
-    }
+    let all_names = |image: &Image| {
+        let names = image.names.iter().chain([&image.id]);
+        names.cloned().collect()
+    };
+    images.items = IMAGE.keep_by(images.items, names, all_names)?;
     match output {
         Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &images)?)?,
         Output::Table | Output::Wide => table::print(&listed(&images.items, Timestamp::wall(), output.width()))?,

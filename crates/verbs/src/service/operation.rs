@@ -39,7 +39,7 @@ pub(super) struct Waiting {
     /// Do not wait for the end: print the operation, which `wait` waits for
     #[arg(short, long)]
     pub(super) detach: bool,
-    /// Begin nothing: wait for the end of this operation, whoever began it, as `wait` does
+    /// Begin nothing: wait for the end of this operation, as `wait` does, also if another caller began it
     #[arg(long, value_name = "OPERATION", conflicts_with = "detach")]
     pub(super) resume: Option<String>,
 }
