@@ -62,7 +62,7 @@ fn answer(mut stream: UnixStream) {
     let body = body.to_string();
     let length = body.len();
     let text = format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
-    // Whoever asked may have gone.
+    // The caller may have gone.
     let _ = stream.write_all(text.as_bytes());
 }
 

@@ -1,17 +1,12 @@
 //! The toolkit with a real engine: commands with their exit codes, a terminal, output, and processes that end and start.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Child;
 use std::thread;
 
-use orchestrator_lab::{Dhclient, wait_for};
-use rustix::fs::{Mode, OFlags, open};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+use orchestrator_lab::{Dhclient, Pty, wait_for};
 use serde_json::Value;
 
 use crate::oci::site;
@@ -31,61 +26,29 @@ fn line(site: &Site, words: &[&str]) -> (String, String, i32) {
 /// A program at a terminal of its own.
 struct AtTerminal {
     child: Child,
-    master: File,
-    slave: File,
-    seen: Arc<Mutex<String>>,
+    pty: Pty,
 }
 
 impl AtTerminal {
     fn start(site: &Site, words: &[&str], home: &PathBuf) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-        tcsetwinsize(&master, size(80, 24)).unwrap();
-        let slave = File::from(slave);
-        let end = || Stdio::from(slave.try_clone().unwrap());
-        let child = site
-            .daemon
-            .command("setsid")
+        let pty = Pty::open(80, 24).unwrap();
+        let mut command = site.daemon.command("setsid");
+        command
             .args(["--ctty", "--wait", BINARY, "--api"])
             .arg(format!("unix:{}", site.daemon.socket().display()))
             .args(words)
             .env("XDG_STATE_HOME", home)
-            .env("TERM", "xterm")
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .unwrap();
-        let master = File::from(master);
-        let seen = Arc::new(Mutex::new(String::new()));
-        let (mut reader, keeper) = (master.try_clone().unwrap(), seen.clone());
-        // Ends with the terminal.
-        thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(read @ 1..) = reader.read(&mut piece) {
-                keeper
-                    .lock()
-                    .unwrap()
-                    .push_str(&String::from_utf8_lossy(&piece[..read]));
-            }
-        });
-        Self {
-            child,
-            master,
-            slave,
-            seen,
-        }
+            .env("TERM", "xterm");
+        let child = pty.give(&mut command).unwrap().spawn().unwrap();
+        Self { child, pty }
     }
 
     fn types(&mut self, text: &str) {
-        self.master.write_all(text.as_bytes()).unwrap();
+        self.pty.types(text).unwrap();
     }
 
     fn seen(&self) -> String {
-        self.seen.lock().unwrap().clone()
+        self.pty.seen()
     }
 
     /// Waits until something was shown.
@@ -108,15 +71,6 @@ impl Drop for AtTerminal {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-fn size(columns: u16, rows: u16) -> Winsize {
-    Winsize {
-        ws_col: columns,
-        ws_row: rows,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
     }
 }
 
@@ -186,11 +140,11 @@ fn commands_output_terminals_and_the_shell_reach_what_runs() {
 fn the_terminal(site: &Site, one: &str) {
     let home = site.daemon.place().join("home");
     let mut at = AtTerminal::start(site, &["exec", "-it", one, "sh"], &home);
-    let before = tcgetattr(&at.slave).unwrap().local_modes;
+    let before = at.pty.modes().unwrap();
     at.types("stty size; tty\r");
     at.wait_for("24 80");
     at.wait_for("/dev/pts/");
-    tcsetwinsize(&at.master, size(132, 50)).unwrap();
+    at.pty.resize(132, 50).unwrap();
     wait_for("the size to follow", PATIENCE, || {
         at.types("stty size\r");
         thread::sleep(std::time::Duration::from_millis(100));
@@ -203,7 +157,7 @@ fn the_terminal(site: &Site, one: &str) {
     at.types("\u{3}");
     at.types("exit 5\r");
     assert_eq!(at.ends(), 5);
-    let after = tcgetattr(&at.slave).unwrap().local_modes;
+    let after = at.pty.modes().unwrap();
     assert!(
         after.contains(before) || before.is_empty(),
         "the terminal is as it was: {before:?}, {after:?}"

@@ -1,45 +1,28 @@
 //! The program at a terminal of its own.
 
-use std::fs::File;
-use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags, open};
+use orchestrator_lab::Pty;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::LocalModes;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A program at a terminal, and what the terminal showed.
+/// A program at a terminal.
 pub(crate) struct AtTerminal {
     child: Child,
-    master: File,
-    slave: File,
-    seen: Arc<Mutex<String>>,
+    pty: Pty,
 }
 
 impl AtTerminal {
     /// Starts the program with the terminal as its input, output and error. It is also its controlling terminal when it
     /// is to get its keys as signals.
     pub(crate) fn start(socket: &Path, words: &[&str], state: &Path, controls: bool) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = File::from(open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap());
-        let size = Winsize {
-            ws_col: 100,
-            ws_row: 24,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&master, size).unwrap();
+        let pty = Pty::open(100, 24).unwrap();
         let binary = env!("CARGO_BIN_EXE_orchestrator");
         let mut command = match controls {
             true => {
@@ -49,48 +32,27 @@ impl AtTerminal {
             }
             false => Command::new(binary),
         };
-        let end = || Stdio::from(slave.try_clone().unwrap());
-        let child = command
+        command
             .arg("--api")
             .arg(format!("unix:{}", socket.display()))
             .args(words)
             .env("XDG_STATE_HOME", state)
-            .env("TERM", "xterm")
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .unwrap();
-        let master = File::from(master);
-        let seen = Arc::new(Mutex::new(String::new()));
-        let (mut reader, keeper) = (master.try_clone().unwrap(), seen.clone());
-        // Ends with the terminal.
-        thread::spawn(move || {
-            let mut piece = [0; 4096];
-            while let Ok(read @ 1..) = reader.read(&mut piece) {
-                let text = String::from_utf8_lossy(&piece[..read]);
-                keeper.lock().unwrap().push_str(&text);
-            }
-        });
-        Self {
-            child,
-            master,
-            slave,
-            seen,
-        }
+            .env("TERM", "xterm");
+        let child = pty.give(&mut command).unwrap().spawn().unwrap();
+        Self { child, pty }
     }
 
     pub(crate) fn types(&mut self, text: &str) {
-        self.master.write_all(text.as_bytes()).unwrap();
+        self.pty.types(text).unwrap();
     }
 
     pub(crate) fn seen(&self) -> String {
-        self.seen.lock().unwrap().clone()
+        self.pty.seen()
     }
 
     /// The modes of the terminal that keys are read by.
     pub(crate) fn modes(&self) -> LocalModes {
-        tcgetattr(&self.slave).unwrap().local_modes
+        self.pty.modes().unwrap()
     }
 
     pub(crate) fn wait_for(&self, text: &str) {
