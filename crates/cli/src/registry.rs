@@ -112,7 +112,7 @@ fn listed(items: &[Value], now: Timestamp) -> Result<String, Failure> {
 async fn read_password(host: &str, user: &str) -> Result<String, String> {
     let _hidden = match io::stdin().is_terminal() {
         true => {
-            // Whoever stops here gets a terminal back that shows what is typed.
+            // A signal that ends the program here makes the terminal show again what is typed.
             let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
             let _ = restore_terminal_on(&signals);
             eprint!("Password of {user} at {host}: ");

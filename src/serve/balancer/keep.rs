@@ -14,7 +14,7 @@ use orchestrator_store::Store;
 use crate::serve::Context;
 use crate::serve::services::Services;
 
-/// Who is recorded to have deployed the service.
+/// The name under which the daemon deploys the service: `by` of its versions.
 const BY: &str = "settings";
 /// How often the service is compared with the settings, also when nothing changed.
 const PERIOD: Duration = Duration::from_secs(30);

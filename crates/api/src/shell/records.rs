@@ -113,7 +113,7 @@ impl Records {
                     ended = under_way => {
                         code = Some(ended);
                         work = None;
-                        // What was sent is still received; nothing is awaited from whoever else can print.
+                        // Records that were sent are still received. Nothing else is awaited, although others hold a sender.
                         receiver.close();
                     }
                 }

@@ -9,8 +9,7 @@ use orchestrator_model::Endpoints;
 /// The service whose instances are the balancers.
 const BALANCER: &str = "balancer";
 
-/// The host names of routes. Whoever asks for the address of one in a zone gets those of the balancers, which are where
-/// HTTP with that name is answered.
+/// The host names of routes. In a zone, such a name has the addresses of the balancers, because they answer HTTP for it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Fronts {
     names: HashSet<Name>,

@@ -45,8 +45,8 @@ impl UdpFace {
         let mut inbox = Inbox::new();
         loop {
             let mut work = Work::default();
-            // The same names for the whole batch; nobody waits for whoever changes them. They are those of the moment at
-            // which it is read, and not of the one at which the wait for it began.
+            // A batch is answered with one snapshot of the names, taken when the batch is read: the wait for it may have
+            // begun long ago.
             let mut names = None;
             let mut take = |from: SocketAddrV6, query: &[u8]| {
                 let names = names.get_or_insert_with(|| self.shared.names.borrow().clone());
@@ -96,7 +96,7 @@ impl UdpFace {
         let asking = forwarder.ask(self.shared.place.share(*from.ip()), query, refused, Transport::Udp);
         let (socket, stop, metrics) = (self.socket.clone(), stop.clone(), self.shared.metrics.clone());
         tasks.spawn(async move {
-            // Whoever waits for the socket to close does not wait for other servers.
+            // A socket that closes does not wait for the answer of another server.
             if let Some(bytes) = stop.run_until_cancelled(asking).await {
                 metrics.dns_answered("udp", ["forwarded"]);
                 let _ = socket.send_to(&bytes, from).await;

@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 pub(super) struct EarlyNamespace(File);
 
 impl EarlyNamespace {
-    /// Makes one. Its loopback interface is down: whoever wires it brings it up.
+    /// Makes one. Its loopback interface is down until it is wired.
     pub(super) fn make() -> io::Result<Self> {
         // The shim itself stays where it is: the runtime refuses the kernel's settings of its own network.
         let made = std::thread::spawn(|| -> io::Result<File> {

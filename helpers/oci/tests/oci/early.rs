@@ -40,7 +40,7 @@ async fn a_network_is_shown_while_its_container_starts() {
     engine.remove(&container).await.unwrap();
 }
 
-/// It goes with the start that failed, whose reason is told.
+/// The network goes when the start fails, and the error has the reason.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_goes_with_a_start_that_failed() {
     let oci = start();

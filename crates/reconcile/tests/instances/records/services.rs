@@ -59,7 +59,7 @@ fn event(kind: EventKind, service: &str) -> NewEvent {
 }
 
 impl Memory {
-    /// Sends the events that were committed since the last time to whoever listens.
+    /// Sends the events that were committed since the last time to those who listen.
     pub(super) fn send(&self) {
         let mut state = self.state();
         let count = state.events.len();

@@ -1,4 +1,4 @@
-//! Services: how long they take against the bare engine, what a thousand of them cost, and what a roll costs whoever asks.
+//! Services: how long they take against the bare engine, what a thousand of them cost, and what a roll costs its clients.
 //!
 //! ```text
 //! bench-services ORCHESTRATOR BALANCER-IMAGE [--quick] [--engine docker|oci] [--parts NAME,…] [--json FILE]
