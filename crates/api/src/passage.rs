@@ -22,6 +22,7 @@ use super::credentials::{Credentials, Keeper};
 use super::peer::Standing;
 use super::problem::{Fault, SentProblem};
 use super::{body, guard, host, revocable, waiting};
+use orchestrator_model::Timestamp;
 use orchestrator_runtime::access::Access;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_secrets::{Denied, Granted};
@@ -130,26 +131,27 @@ async fn until_removed(
     granted: Option<Arc<Granted>>,
     next: Next,
 ) -> Result<Response, Fault> {
-    let removed = async {
-        match &granted {
-            Some(granted) => granted.removed.cancelled().await,
+    let over = async {
+        match granted.as_deref() {
+            Some(granted) => revocable::over(granted, now(passage)).await,
             None => std::future::pending().await,
         }
     };
     tokio::select! {
         answered = next.run(request) => Ok(end_with(passage, granted.as_deref(), answered)),
-        () = removed => Err(Denied::Unknown.into()),
+        () = over => Err(Denied::Unknown.into()),
     }
+}
+
+/// The time on the clock by which tokens end. A daemon that has found its tokens keeps them, and so its clock.
+fn now(passage: &Passage) -> Option<Timestamp> {
+    (passage.keeper)().map(|(_, now)| now).ok()
 }
 
 /// Has an answer that goes on end with the token of its caller.
 fn end_with(passage: &Passage, granted: Option<&Granted>, answered: Response) -> Response {
     match granted {
-        Some(granted) => {
-            // It was found before, and a daemon that has found its tokens keeps them.
-            let now = (passage.keeper)().map(|(_, now)| now).ok();
-            revocable::end_with(answered, granted, now)
-        }
+        Some(granted) => revocable::end_with(answered, granted, now(passage)),
         None => answered,
     }
 }

@@ -28,21 +28,26 @@ pub(super) fn end_with(response: Response, granted: &Granted, now: Option<Timest
     if !is_stream {
         return response;
     }
+    let over = over(granted, now);
+    let (head, body) = response.into_parts();
+    let body = body.into_data_stream().take_until(Box::pin(over));
+    Response::from_parts(head, Body::from_stream(body))
+}
+
+/// Returns when the token is removed, or at its end. `now` is the time on the clock by which tokens end.
+pub(super) fn over(granted: &Granted, now: Option<Timestamp>) -> impl Future<Output = ()> + Send + use<> {
     let removed = granted.removed.clone();
     let left = granted
         .until
         .zip(now)
         .map_or(LONGEST, |(until, now)| until.since(now))
         .min(LONGEST);
-    let over = async move {
+    async move {
         tokio::select! {
             () = removed.cancelled() => {}
             () = tokio::time::sleep(left) => {}
         }
-    };
-    let (head, body) = response.into_parts();
-    let body = body.into_data_stream().take_until(Box::pin(over));
-    Response::from_parts(head, Body::from_stream(body))
+    }
 }
 
 #[cfg(test)]

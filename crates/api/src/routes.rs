@@ -40,6 +40,15 @@ impl Shared {
             }
         }
     }
+
+    /// The place of a read that blocks if `blocks` is set. It is held until the answer is there: such a read has no turn.
+    pub(super) fn place_if(
+        &self,
+        blocks: bool,
+        connection: &Connection,
+    ) -> Result<Option<[OwnedSemaphorePermit; 2]>, Fault> {
+        blocks.then(|| self.stream_permits(connection)).transpose()
+    }
 }
 
 /// All routes, with the checks of the passage before them.

@@ -30,7 +30,8 @@ pub(super) async fn list(
     Params(query): Params<wire::EndpointQuery>,
 ) -> Result<Json<wire::Services>, Fault> {
     let control = shared.app.control.services()?;
-    let endpoints = current(&shared, &connection, control.as_ref(), &query).await?;
+    let _place = shared.place_if(query.index.is_some(), &connection)?;
+    let endpoints = current(&shared, control.as_ref(), &query).await?;
     let all = match &query.service {
         None => control.list().await?,
         Some(name) => match control.show(name).await {
@@ -158,7 +159,8 @@ pub(super) async fn endpoints(
     Params(query): Params<wire::EndpointQuery>,
 ) -> Result<Json<wire::Endpoints>, Fault> {
     let control = shared.app.control.services()?;
-    let endpoints = current(&shared, &connection, control.as_ref(), &query).await?;
+    let _place = shared.place_if(query.index.is_some(), &connection)?;
+    let endpoints = current(&shared, control.as_ref(), &query).await?;
     let service = query.service.as_deref();
     Ok(Json(endpoints_view(&endpoints, index_of(&endpoints, service), service)))
 }
@@ -194,9 +196,9 @@ pub(super) async fn operation(
         Fault::new(StatusCode::NOT_FOUND, "no-such-operation", detail)
     };
     let number = id.parse().map_err(|_| missing())?;
+    let _place = shared.place_if(query.wait.is_some(), &connection)?;
     if let Some(wait) = query.wait.as_deref() {
         let wait = waiting::limit(Some(wait))?;
-        let _permits = shared.stream_permits(&connection)?;
         let ended = timeout(wait, control.ended(number));
         tokio::select! {
             ended = ended => if let Ok(ended) = ended {
@@ -212,14 +214,12 @@ pub(super) async fn operation(
 /// The snapshot that the request is for: another one than it names, if one comes in time.
 async fn current(
     shared: &Shared,
-    connection: &Connection,
     control: &dyn ServiceControl,
     query: &wire::EndpointQuery,
 ) -> Result<Arc<Endpoints>, Fault> {
     let mut endpoints = control.endpoints();
     let wait = waiting::limit(query.wait.as_deref())?;
     if let Some(index) = query.index {
-        let _permits = shared.stream_permits(connection)?;
         let another = endpoints.wait_for(|endpoints| index_of(endpoints, query.service.as_deref()) != index);
         tokio::select! {
             _ = timeout(wait, another) => {}

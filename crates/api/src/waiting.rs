@@ -15,7 +15,7 @@ const USUAL: Duration = Duration::from_secs(30);
 /// The longest that a read blocks.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// What may block, by the beginning of its path, and the key of its query that asks for it.
+/// What may block, by its path, and the key of its query that asks for it. All below a path that ends in `/` may.
 const BLOCKING: [(&str, &str); 4] = [
     ("/v1/kv/", "index"),
     ("/v1/services", "index"),
@@ -30,7 +30,11 @@ pub(super) fn may_block(request: &Request) -> bool {
         let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri());
         query.is_ok_and(|Query(pairs)| pairs.iter().any(|(name, _)| name == key))
     };
-    let blocks = |(of, key): &(&str, &str)| path.starts_with(of) && asks(key);
+    let is_at = |of: &str| match of.ends_with('/') {
+        true => path.starts_with(of),
+        false => path == of,
+    };
+    let blocks = |(of, key): &(&str, &str)| is_at(of) && asks(key);
     *request.method() == Method::GET && BLOCKING.iter().any(blocks)
 }
 
@@ -68,6 +72,7 @@ mod tests {
             ("PUT", "/v1/kv/web?index=7"),
             ("GET", "/v1/instances/3f9a2c01d2e4/stats?index=7"),
             ("GET", "/v1/operations?wait=30s"),
+            ("GET", "/v1/services/web?index=7"),
         ] {
             assert!(!may_block(&request(method, target)), "{method} {target}");
         }

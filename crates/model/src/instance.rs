@@ -122,17 +122,12 @@ impl Instance {
 
     /// A new event of this instance, with its owner, its host and its first attachment.
     pub fn event(&self, at: Timestamp, kind: EventKind) -> NewEvent {
-        let service = match &self.owner {
-            Owner::Service(name) => Some(name.clone()),
-            // A client's instance in the slot of a service is one of that service, too.
-            Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => self.slot.service().map(str::to_owned),
-        };
         NewEvent {
             link: self.attachment().map(|attachment| attachment.network.clone()),
             client: self.client(),
             instance: Some(self.id),
             host: self.host.clone(),
-            service,
+            service: self.owner.service_in(&self.slot).map(str::to_owned),
             leased: self.address().map(Into::into),
             ..NewEvent::new(at, kind)
         }

@@ -161,6 +161,17 @@ impl SlotKey {
     }
 }
 
+impl Owner {
+    /// The service whose instance fills this slot of the owner. A client's instance in the slot of a service is one of that
+    /// service, too.
+    pub fn service_in<'a>(&'a self, slot: &'a Slot) -> Option<&'a str> {
+        match self {
+            Self::Service(name) => Some(name),
+            Self::Client(_) | Self::Pool(_) | Self::Operator(_) => slot.service(),
+        }
+    }
+}
+
 impl fmt::Display for SlotKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, slot {}", self.owner, self.slot)

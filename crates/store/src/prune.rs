@@ -21,8 +21,8 @@ statements! {
         where t.made < $1
             and t.version < (select max(last.version) from templates last where last.name = t.name)
             and not exists (select 1 from declared_templates d where d.name = t.name and d.version = t.version)
-            and not exists (select 1 from service_versions v
-                where t.name = 'service:' || v.service || ':' || v.version and t.version = v.template_version)
+            and (t.name, t.version) not in (
+                select 'service:' || v.service || ':' || v.version, v.template_version from service_versions v)
             and not exists (select 1 from instances i
                 where i.template = t.name and i.version = t.version and i.phase <> 'removed')
         limit $2)";
@@ -30,8 +30,8 @@ statements! {
     OF_SERVICES = "delete from templates where (name, version) in (
         select t.name, t.version from templates t
         where t.made < $1 and t.name like 'service:%'
-            and not exists (select 1 from service_versions v
-                where t.name = 'service:' || v.service || ':' || v.version and t.version = v.template_version)
+            and (t.name, t.version) not in (
+                select 'service:' || v.service || ':' || v.version, v.template_version from service_versions v)
             and not exists (select 1 from instances i
                 where i.template = t.name and i.version = t.version and i.phase <> 'removed')
         limit $2)";

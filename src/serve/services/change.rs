@@ -89,6 +89,12 @@ impl Services {
         let recorded = present.as_ref().map(|present| &present.service);
         let changes = changes(before.as_ref(), recorded, &spec);
         let is_active = recorded.is_some_and(|recorded| recorded.state == ServiceState::Active);
+        if is_active && recorded.is_some_and(|recorded| recorded.instances.is_none() != spec.count().is_none()) {
+            return Err(ServiceError::Refused(format!(
+                "service {name:?} cannot change between a number of instances and one for each client: all of its instances \
+                 would end at once; remove it first, or deploy it under another name"
+            )));
+        }
         let keeps = before.as_ref().is_some_and(|before| has_same_instances(before, &spec)) && !wanted.renews;
         let running = present.as_ref().and_then(|present| present.operation.clone());
         let mut deployed = Deployed {

@@ -60,9 +60,9 @@ pub(super) async fn read(
             .await
             .map(Read::Stream);
     }
+    let _place = shared.place_if(query.index.is_some(), &connection)?;
     if let Some(index) = query.index {
         let limit = waiting::limit(query.wait.as_deref())?;
-        let _place = shared.stream_permits(&connection)?;
         changes::wait(&shared, &store, &path, index, limit).await?;
     }
     let listing = list(&store, &path, &query).await?;

@@ -3,12 +3,15 @@
 mod lines;
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::sse::{Event as Message, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::ready;
 use futures_util::{Stream, StreamExt, stream};
 use orchestrator_api_types::{self as wire, LogLine, LogQuery, LogSource};
 use orchestrator_model::{EventKind, Instance, LogRequest, Phase, Timestamp};
@@ -77,10 +80,17 @@ pub(super) async fn show(
         },
     };
     let draining = shared.draining.clone();
+    let is_whole = Arc::new(AtomicBool::new(true));
+    let broke_off = is_whole.clone();
     let end = stream::once(async { Message::default().event(END).data("{}") });
     let messages = lines
-        .map(|line| message(&line))
-        .chain(end)
+        .map(move |line| {
+            if line.problem.is_some() {
+                broke_off.store(false, Ordering::Relaxed);
+            }
+            message(&line)
+        })
+        .chain(end.filter(move |_| ready(is_whole.load(Ordering::Relaxed))))
         // A log that breaks off, also because the daemon stops, has no end.
         .take_until(draining.cancelled_owned())
         .map(move |message| {

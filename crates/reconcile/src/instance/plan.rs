@@ -14,8 +14,8 @@ use crate::addresses::Reserved;
 use orchestrator_catalog::{Declared, Template};
 use orchestrator_host::{Capabilities, Capability};
 use orchestrator_model::{
-    Attachment, Container, EventKind, HostId, InstanceId, MacAddress, Mount, NewEvent, Owner, RecordedVolume, Resolver,
-    Share, SlotKey, Timestamp,
+    Attachment, Container, EventKind, HostId, InstanceId, MacAddress, Mount, NewEvent, RecordedVolume, Resolver, Share,
+    SlotKey, Timestamp,
 };
 use orchestrator_settings::{Settings, TemplateSettings};
 use orchestrator_store::{Holding, NewInstance, Situation, StoreError};
@@ -224,10 +224,7 @@ impl Orchestrator {
             client: key.owner.client(),
             instance: Some(id),
             host: new.host.clone(),
-            service: match &key.owner {
-                Owner::Service(name) => Some(name.clone()),
-                Owner::Client(_) | Owner::Pool(_) | Owner::Operator(_) => key.slot.service().map(str::to_owned),
-            },
+            service: key.owner.service_in(&key.slot).map(str::to_owned),
             leased: attachment.and_then(|attachment| attachment.address).map(Into::into),
             detail: Some(format!("template {}, image {}", new.template, new.spec.main.image)),
             ..NewEvent::new(
@@ -350,6 +347,7 @@ impl Orchestrator {
             let event = NewEvent {
                 link: Some(network.to_owned()),
                 client: key.owner.client(),
+                service: key.owner.service_in(&key.slot).map(str::to_owned),
                 detail: Some(detail),
                 ..NewEvent::new(now, EventKind::Refused)
             };

@@ -45,6 +45,15 @@ impl Board {
         Some((wanted, before))
     }
 
+    /// Takes a change back that nobody could be notified of, so that it is seen again.
+    pub(super) fn take_back(&self, service: &str, before: Option<Wanted>) {
+        let mut services = self.services();
+        match before {
+            Some(before) => drop(services.insert(service.to_owned(), before)),
+            None => drop(services.remove(service)),
+        }
+    }
+
     pub(super) fn remove(&self, service: &str) {
         self.services().remove(service);
     }

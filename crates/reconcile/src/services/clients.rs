@@ -21,8 +21,11 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// One client in so many has its instance replaced at once; at least one has.
 const ONE_IN: usize = 10;
 
-/// The clients whose turn it is, and since when.
-pub(super) type Turns = BTreeMap<ClientId, Timestamp>;
+/// How long after a deployment the first instance is awaited, before the service is taken for one without clients.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// The clients whose turn it is, and since when they are observed without an instance.
+pub(super) type Turns = BTreeMap<ClientId, Option<Timestamp>>;
 
 /// The version of a service that an instance was made from.
 pub(super) fn version_of(instance: &Instance) -> Option<u64> {
@@ -32,26 +35,31 @@ pub(super) fn version_of(instance: &Instance) -> Option<u64> {
 /// Whose turn it is now. A turn is over when the client's instance of the version in force is ready, or when the client has
 /// had none for a while: it may be gone.
 fn next_turns(before: &Turns, instances: &[Instance], version: u64, paused: bool, now: Timestamp) -> Turns {
-    let of = |client: ClientId| instances.iter().find(|one| one.client() == Some(client));
-    let is_on = |client: ClientId, since: Timestamp| match of(client) {
-        Some(one) => version_of(one) != Some(version) || one.phase != Phase::Ready,
-        None => now < since.plus(WITHIN),
-    };
-    let kept = before.iter().filter(|(client, since)| is_on(**client, **since));
-    let mut turns: Turns = kept.map(|(client, since)| (*client, *since)).collect();
+    let of: BTreeMap<ClientId, &Instance> = instances.iter().filter_map(|one| Some((one.client()?, one))).collect();
+    let kept = before.iter().filter_map(|(client, since)| match of.get(client) {
+        Some(one) => {
+            let is_on = version_of(one) != Some(version) || one.phase != Phase::Ready;
+            is_on.then_some((*client, None))
+        }
+        None => {
+            let since = since.unwrap_or(now);
+            (now < since.plus(WITHIN)).then_some((*client, Some(since)))
+        }
+    });
+    let mut turns: Turns = kept.collect();
     let waits = |one: &&Instance| {
         let lives = matches!(one.phase, Phase::Pending | Phase::Starting | Phase::Ready);
         lives && version_of(one) != Some(version) && !paused
     };
     let mut waiting: Vec<&Instance> = instances.iter().filter(waits).collect();
-    // What is not ready is missed by nobody.
+    // Replacing one that is not ready costs nothing.
     waiting.sort_by_key(|one| (one.phase == Phase::Ready, one.id));
     let most = instances.len().div_ceil(ONE_IN).max(1);
     for client in waiting.into_iter().filter_map(Instance::client) {
         if turns.len() >= most {
             break;
         }
-        turns.entry(client).or_insert(now);
+        turns.entry(client).or_insert(None);
     }
     turns
 }
@@ -84,17 +92,18 @@ impl Services {
         before: Option<&Wanted>,
     ) -> Result<(), StoreError> {
         let notifications = &self.inner.notifications;
+        if let (Some(Wanted::PerClient(was, old, before)), Wanted::PerClient(is, new, now)) = (before, wanted)
+            && (was, old) == (is, new)
+        {
+            let changed = before.symmetric_difference(now);
+            changed.for_each(|client| notifications.notify(*client));
+            return Ok(());
+        }
         let of_service = reading.situation.instances.iter().filter_map(Instance::client);
         of_service.for_each(|client| notifications.notify(client));
-        if let Some(Wanted::PerClient(.., replaced)) = before {
-            replaced.iter().for_each(|client| notifications.notify(*client));
-        }
-        let Wanted::PerClient(clients, template, _) = wanted else {
+        let Wanted::PerClient(clients, ..) = wanted else {
             return Ok(());
         };
-        if matches!(before, Some(Wanted::PerClient(_, before, _)) if before == template) {
-            return Ok(());
-        }
         let settings = self.inner.settings.get();
         for link in settings.links.iter().filter(|link| link.instances.is_some()) {
             if matches!(clients, PerClient::Link(name) if *name != link.name) {
@@ -118,27 +127,36 @@ impl Services {
                 .iter()
                 .filter(|one| version_of(one) == Some(service.version))
         };
+        let is_first = service.good_version.is_none() && situation.operation.is_some();
+        let is_coming = |one: &Instance| matches!(one.phase, Phase::Pending | Phase::Starting);
+        // In a first version nobody has a turn. In a later one, an instance of a new client proves nothing against it.
         let late = current().find(|one| {
             let has_turn = one.client().is_some_and(|client| turns.contains_key(&client));
-            has_turn && one.phase != Phase::Ready && now >= one.created.plus(WITHIN)
+            let is_due = service.paused.is_none() && now >= one.created.plus(WITHIN);
+            is_due && is_coming(one) && (has_turn || is_first)
         });
+        let is_first_awaited = situation.instances.is_empty() && now < service.changed.plus(FIRST);
+        let serves = current().any(|one| one.phase == Phase::Ready);
         let is_settled = turns.is_empty()
+            && !is_first_awaited
+            && (serves || !current().any(is_coming))
             && situation
                 .instances
                 .iter()
                 .all(|one| version_of(one) == Some(service.version) || one.phase != Phase::Ready);
-        let serves = current().any(|one| one.phase == Phase::Ready);
         let outcome = match (late, service.good_version) {
-            (Some(late), Some(good)) if good != service.version => Some(RollOutcome::GaveUp {
-                version: service.version,
-                back_to: Some(good),
-                reason: format!(
-                    "instance {} is not ready after {} seconds: {}",
-                    late.id,
-                    WITHIN.as_secs(),
-                    late.reason.as_deref().unwrap_or("nothing is known of it")
-                ),
-            }),
+            (Some(late), good) if good != Some(service.version) && service.given_up != Some(service.version) => {
+                Some(RollOutcome::GaveUp {
+                    version: service.version,
+                    back_to: good,
+                    reason: format!(
+                        "instance {} is not ready after {} seconds: {}",
+                        late.id,
+                        WITHIN.as_secs(),
+                        late.reason.as_deref().unwrap_or("nothing is known of it")
+                    ),
+                })
+            }
             _ if is_settled && serves && service.good_version != Some(service.version) => Some(RollOutcome::Good {
                 version: service.version,
             }),
@@ -154,9 +172,16 @@ impl Services {
             settled,
             at: now,
         });
-        let begun = turns.values().copied().chain(current().map(|one| one.created));
-        let deadlines = begun.map(|begun| begun.plus(WITHIN)).filter(|at| *at > now);
-        (update, deadlines.min().filter(|_| !turns.is_empty()))
+        let gone = turns
+            .values()
+            .filter_map(|since| *since)
+            .map(|since| since.plus(WITHIN));
+        let coming = current()
+            .filter(|one| is_coming(one))
+            .map(|one| one.created.plus(WITHIN));
+        let first = is_first_awaited.then(|| service.changed.plus(FIRST));
+        let deadlines = gone.chain(coming).chain(first).filter(|at| *at > now);
+        (update, deadlines.min())
     }
 }
 
@@ -173,9 +198,11 @@ mod tests {
     #[test]
     fn a_client_that_is_gone_holds_up_nobody_for_ever() {
         let client = ClientId::from_bytes([1; 6]);
-        let before: Turns = [(client, Timestamp(1_000))].into();
-        let after = |now| next_turns(&before, &[], 2, false, Timestamp(now));
-        assert_eq!(after(60_999), before);
-        assert!(after(61_000).is_empty());
+        let after = |before: &Turns, now| next_turns(before, &[], 2, false, Timestamp(now));
+        let begun: Turns = [(client, None)].into();
+        let gone = after(&begun, 1_000);
+        assert_eq!(gone, [(client, Some(Timestamp(1_000)))].into());
+        assert_eq!(after(&gone, 60_999), gone);
+        assert!(after(&gone, 61_000).is_empty());
     }
 }

@@ -104,8 +104,11 @@ impl Services {
         let replaced = self.replaced(&reading);
         if let Some((wanted, before)) = self.inner.board.put(&reading, replaced) {
             self.inner.notifications.notify(Owner::Service(name.to_owned()));
-            if reading.situation.service.instances.is_none() {
-                self.notify_clients(&reading, &wanted, before.as_ref()).await?;
+            if reading.situation.service.instances.is_none()
+                && let Err(fault) = self.notify_clients(&reading, &wanted, before.as_ref()).await
+            {
+                self.inner.board.take_back(name, before);
+                return Err(fault);
             }
         }
         let observed = self.observe(&reading);

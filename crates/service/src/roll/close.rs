@@ -9,6 +9,9 @@ use crate::health::Health;
 pub(super) fn close_drained(board: &mut Board<'_>) {
     let situation = board.situation;
     for slot in situation.slots.iter().filter(|slot| slot.state == SlotState::Draining) {
+        if board.is_full() {
+            break;
+        }
         if !board.is_applied(slot) {
             board.wait(Wait::Unrouted { slot: slot.number });
             continue;

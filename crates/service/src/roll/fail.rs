@@ -36,6 +36,9 @@ pub(super) fn replace_failed(board: &mut Board<'_>) -> bool {
         .into_iter()
         .partition(|(slot, _)| !situation.paused && !board.is_current(slot));
     for (slot, reason) in old {
+        if board.is_full() {
+            break;
+        }
         board.drain(slot.number, Cause::Failed(reason));
     }
     match counted.into_iter().min_by_key(|(slot, _)| (slot.since, slot.number)) {

@@ -10,10 +10,10 @@ use crate::{Store, StoreError};
 use orchestrator_model::{EventKind, HostId, ImagePin, NewEvent, Timestamp};
 
 macro_rules! select {
-    ($rest:expr) => {
+    ($($rest:expr),+) => {
         concat!(
             "select p.template, p.version, p.host, p.engine, p.image, p.digest, p.pinned from template_images p ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -21,18 +21,7 @@ macro_rules! select {
 statements! {
     OF_VERSION = select!("where p.template = $1 and p.version = $2 order by p.host, p.engine, p.image");
     FIND = select!("where p.template = $1 and p.version = $2 and p.host = $3 and p.engine = $4 and p.image = $5");
-    // What is declared, what services may start, and what instances run or may be started again with.
-    IN_USE = select!("where exists (
-            select 1 from declared_templates d where d.name = p.template and d.version = p.version)
-        or exists (
-            select 1 from service_versions v join services s on s.name = v.service
-            where p.template = 'service:' || v.service || ':' || v.version and p.version = v.template_version
-                and (v.version = s.version or v.version = s.good_version or exists (
-                    select 1 from service_slots l where l.service = v.service and l.version = v.version)))
-        or exists (
-            select 1 from instances i
-            where i.template = p.template and i.version = p.version and i.phase <> 'removed')
-        order by p.template, p.version, p.host, p.engine, p.image");
+    IN_USE = select!("where ", in_use!(), " order by p.template, p.version, p.host, p.engine, p.image");
     CONTAINERS = "select distinct i.host, c.engine, c.image
         from containers c join instances i on i.id = c.instance
         where i.phase <> 'removed' and i.host is not null";

@@ -8,19 +8,14 @@ use crate::{Store, StoreError};
 use orchestrator_model::{EventKind, ImageKey, NewEvent, Timestamp};
 
 statements! {
-    BEGIN = "update images set state = 'removing' where host = $1 and engine = $2 and id = $3 and state = 'kept'
+    BEGIN = concat!(
+        "update images set state = 'removing' where host = $1 and engine = $2 and id = $3 and state = 'kept'
         and not exists (
             select 1 from template_images p
-            where p.host = $1 and p.engine = $2 and p.digest = $3 and (
-                exists (select 1 from declared_templates d where d.name = p.template and d.version = p.version)
-                or exists (
-                    select 1 from service_versions v join services s on s.name = v.service
-                    where p.template = 'service:' || v.service || ':' || v.version and p.version = v.template_version
-                        and (v.version = s.version or v.version = s.good_version or exists (
-                            select 1 from service_slots l where l.service = v.service and l.version = v.version)))
-                or exists (
-                    select 1 from instances i
-                    where i.template = p.template and i.version = p.version and i.phase <> 'removed')))";
+            where p.host = $1 and p.engine = $2 and p.digest = $3 and ",
+        in_use!(),
+        ")"
+    );
     KEEP = "update images set state = 'kept' where host = $1 and engine = $2 and id = $3 and state = 'removing'";
     UNUSED = "update images set unused = $4 where host = $1 and engine = $2 and id = $3";
     FORGET = "delete from images where host = $1 and engine = $2 and id = $3";

@@ -23,7 +23,9 @@ statements! {
         where service = $1 order by version desc";
     IN_USE = "select service, version, spec, template_version, created, made_by from service_versions
         where service = $1 and (version in ($2, $3)
-            or version in (select l.version from service_slots l where l.service = $1)) order by version";
+            or version in (select l.version from service_slots l where l.service = $1)
+            or exists (select 1 from instances i where i.phase <> 'removed'
+                and i.template = 'service:' || $1 || ':' || service_versions.version)) order by version";
     CURRENT = "select v.service, v.version, v.spec, v.template_version, v.created, v.made_by
         from services s join service_versions v on v.service = s.name and v.version = s.version order by v.service";
     // Those of versions that are only kept, so that somebody can go back to them, are read when somebody does.

@@ -12,12 +12,16 @@ use super::fleet::{BROKEN, Fleet, SOON};
 const LONG: Duration = Duration::from_secs(100_000);
 
 fn dns(image: &str) -> Value {
+    dns_with_grace(image, "2s")
+}
+
+fn dns_with_grace(image: &str, grace: &str) -> Value {
     json!({
         "name": "dns",
         "instances": "per-client",
         "link": "br0",
         "image": image,
-        "grace": "2s",
+        "grace": grace,
         "ready": { "tcp": 53, "within": "5s" },
         "ports": { "dns": 53 },
     })
@@ -39,11 +43,15 @@ fn serving(fleet: &Fleet) -> usize {
 
 /// A daemon whose service each of so many clients has.
 async fn serving_clients(seed: u64, count: u8) -> Fleet {
+    serving_clients_of(seed, count, dns("one")).await
+}
+
+async fn serving_clients_of(seed: u64, count: u8, service: Value) -> Fleet {
     let mut fleet = Fleet::new(seed, Duration::ZERO);
     fleet.start().await;
     (1..=count).for_each(|number| fleet.world.hold(number, LONG));
     sleep(Duration::from_secs(40)).await;
-    fleet.deploy(dns("one"));
+    fleet.deploy(service);
     // Clients that are there before get their instances without waiting for the next full pass.
     let all = usize::from(count);
     fleet
@@ -137,4 +145,54 @@ async fn a_daemon_that_ends_at_any_wait_goes_on_with_the_clients() {
             .unwrap_or_else(|fault| panic!("at wait {crash}: {fault}"));
         fleet.kill().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_fails_reaches_one_client_however_long_the_grace_is() {
+    let mut fleet = serving_clients_of(35, 3, dns_with_grace("one", "3m")).await;
+    fleet.deploy(dns_with_grace(BROKEN, "3m"));
+    sleep(Duration::from_secs(600)).await;
+    let operation = fleet.world.records.operation("dns").unwrap();
+    assert_eq!(operation.state, OperationState::Failed, "{operation:?}");
+    assert_eq!(images(&fleet), ["one"; 3]);
+    assert_eq!(fleet.world.records.happened(EventKind::InstanceWanted), 5);
+    fleet.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_version_that_fails_fails_its_operation() {
+    let mut fleet = Fleet::new(36, Duration::ZERO);
+    fleet.start().await;
+    fleet.world.hold(1, LONG);
+    sleep(Duration::from_secs(40)).await;
+    fleet.deploy(dns(BROKEN));
+    sleep(Duration::from_secs(30)).await;
+    let running = fleet.world.records.operation("dns").unwrap();
+    assert_eq!(running.state, OperationState::Running, "nothing is ready yet");
+    sleep(Duration::from_secs(60)).await;
+    let failed = fleet.world.records.operation("dns").unwrap();
+    assert_eq!(failed.state, OperationState::Failed, "{failed:?}");
+    fleet.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_in_its_turn_is_no_fault_of_the_version() {
+    let mut fleet = serving_clients_of(37, 2, dns_with_grace("one", "90s")).await;
+    fleet.deploy(dns_with_grace("two", "90s"));
+    fleet
+        .world
+        .until(Duration::from_secs(300), "the first has another", |world| {
+            let is_new = |one: &Instance| one.containers[0].image == "two" && one.phase != Phase::Ready;
+            world.records.live().iter().any(is_new)
+        })
+        .await;
+    let live = fleet.world.records.live();
+    let new = live.iter().find(|one| one.containers[0].image == "two").unwrap();
+    let number = (1..=2).find(|number| Some(fleet.world.records.hold(*number, LONG)) == new.client());
+    fleet.world.release(number.unwrap());
+    sleep(Duration::from_secs(900)).await;
+    let operation = fleet.world.records.operation("dns").unwrap();
+    assert_eq!(operation.state, OperationState::Done, "{operation:?}");
+    assert_eq!(images(&fleet), ["two"]);
+    fleet.kill().await;
 }
