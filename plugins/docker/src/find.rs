@@ -13,7 +13,7 @@ use crate::container::prepared;
 use crate::errors::{ApiError, NOT_FOUND, status};
 use crate::mark::{SHARES, instance_filter, is_meant, marked};
 
-/// The pause before a container that is between two states is inspected again.
+/// The pause before the engine is asked again about a container that is between two states.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A container of ours, with the engine's description of it.
@@ -79,16 +79,27 @@ impl DockerEngine {
 
     /// The engine's description of the container with this name or reference, whether or not it is ours.
     pub(crate) async fn inspect(&self, name: &str) -> Result<Option<ContainerInspectResponse>, EngineError> {
+        let inspecting = || {
+            self.connection
+                .ask(|docker| async move { docker.inspect_container(name, None::<InspectContainerOptions>).await })
+        };
+        match self.settled(inspecting).await {
+            Ok(container) => Ok(Some(container)),
+            Err(error) if status(&error) == Some(NOT_FOUND) => Ok(None),
+            Err(error) => Err(self.connection.explain("inspect", name, error)),
+        }
+    }
+
+    /// Asks again while a container that the answer is about is between two states.
+    pub(crate) async fn settled<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ApiError>
+    where
+        F: Future<Output = Result<T, ApiError>>,
+    {
         let deadline = Instant::now() + self.connection.timeout();
         loop {
-            let answer = self
-                .connection
-                .ask(|docker| async move { docker.inspect_container(name, None::<InspectContainerOptions>).await });
-            match answer.await {
-                Ok(container) => return Ok(Some(container)),
-                Err(error) if status(&error) == Some(NOT_FOUND) => return Ok(None),
+            match ask().await {
                 Err(error) if is_between_states(&error) && Instant::now() < deadline => sleep(PAUSE).await,
-                Err(error) => return Err(self.connection.explain("inspect", name, error)),
+                answer => return answer,
             }
         }
     }
@@ -159,11 +170,14 @@ fn network(container: &ContainerInspectResponse, pid: u32) -> RunningNetwork {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use bollard::models::{ContainerConfig, ContainerState, HostConfig};
     use orchestrator_plugin::{ContainerKey, ContainerName, InstanceId};
 
     use super::*;
     use crate::mark::labels;
+    use crate::{Dialect, DockerSettings};
 
     const MARK: Mark = Mark {
         site: InstanceId::from_bytes([1; 6]),
@@ -249,6 +263,29 @@ mod tests {
             "unknown variant `odd`, expected one of ``, `created`"
         )));
         assert!(!is_between_states(&ApiError::RequestTimeoutError));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_about_a_container_between_two_states_is_asked_for_again_within_the_limit() {
+        let engine = DockerEngine::new("podman", DockerSettings::of(Dialect::Podman), MARK);
+        let stopped = || ApiError::JsonDataError {
+            message: "unknown variant `stopped`, expected one of ``".to_owned(),
+            column: 524,
+        };
+        let asked = Cell::new(0);
+        let count = || asked.replace(asked.get() + 1);
+        let settling = || async { if count() < 3 { Err(stopped()) } else { Ok("listed") } };
+        assert_eq!(engine.settled(settling).await.unwrap(), "listed");
+        assert_eq!(asked.get(), 4);
+        let for_ever = || async { Err::<(), _>(stopped()) };
+        assert!(is_between_states(&engine.settled(for_ever).await.unwrap_err()));
+        let other = || async {
+            count();
+            Err::<(), _>(ApiError::RequestTimeoutError)
+        };
+        asked.set(0);
+        engine.settled(other).await.unwrap_err();
+        assert_eq!(asked.get(), 1, "no other fault passes by itself");
     }
 
     #[test]

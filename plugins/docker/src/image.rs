@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bollard::auth::DockerCredentials;
 use bollard::models::{BuildInfo, CreateImageInfo, ImageInspect, ImageSummary};
 use bollard::query_parameters::{
-    CreateImageOptionsBuilder, ImportImageOptions, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
-    RemoveImageOptions,
+    CreateImageOptionsBuilder, ImportImageOptions, ListImagesOptionsBuilder, RemoveImageOptions,
 };
 use futures_util::{StreamExt, TryStreamExt};
 use orchestrator_plugin::{ByteStream, EngineError, Image, PullProgress, PullRequest};
@@ -128,12 +127,7 @@ impl DockerEngine {
     /// Fails when a container uses the image. The engine itself only refuses the last of several removals.
     async fn refuse_if_used(&self, image: &str, id: &str) -> Result<(), EngineError> {
         let filters = HashMap::from([("ancestor".to_owned(), vec![id.to_owned()])]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let users = self
-            .connection
-            .ask(|docker| async move { docker.list_containers(Some(options)).await })
-            .await;
-        let users = users.map_err(|error| self.connection.explain("list", "containers", error))?;
+        let users = self.listed(filters).await?;
         let user = users.into_iter().find(|user| user.image_id.as_deref() == Some(id));
         match user {
             None => Ok(()),

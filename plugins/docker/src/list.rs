@@ -53,10 +53,13 @@ impl DockerEngine {
         filters: HashMap<String, Vec<String>>,
     ) -> Result<Vec<ContainerSummary>, EngineError> {
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let answer = self
-            .connection
-            .ask(|docker| async move { docker.list_containers(Some(options)).await })
-            .await;
-        answer.map_err(|error| self.connection.explain("list", "containers", error))
+        let listing = || {
+            let options = options.clone();
+            self.connection
+                .ask(|docker| async move { docker.list_containers(Some(options)).await })
+        };
+        self.settled(listing)
+            .await
+            .map_err(|error| self.connection.explain("list", "containers", error))
     }
 }
