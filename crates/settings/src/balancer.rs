@@ -8,6 +8,7 @@ use super::engine::Engines;
 use super::fault::one_of;
 use super::link::LinkSettings;
 use super::network::NetworkSettings;
+use super::prefix::parse_range;
 use super::reader::{Entry, Table};
 use super::template::{Hidden, TemplateSettings};
 
@@ -64,7 +65,7 @@ impl BalancerSettings {
         };
         let statistics = match table.take("statistics") {
             Some(entry) => entry.list_of(MOST_PREFIXES, |entry| {
-                entry.parse("write it like \"fd39::/64\"", parse_prefix)
+                entry.parse("write it like \"fd39::/64\"", parse_range)
             }),
             None => Some(Vec::new()),
         };
@@ -144,11 +145,6 @@ fn read_network(table: &mut Table<'_>, links: &[&str], known: &[&str], complete:
             },
         ),
     }
-}
-
-fn parse_prefix(text: &str) -> Result<Ipv6Net, String> {
-    let prefix = text.parse::<Ipv6Net>().map(|prefix| prefix.trunc());
-    prefix.map_err(|_| format!("{text:?} is not an IPv6 prefix"))
 }
 
 fn parse_role(text: &str) -> Result<String, String> {

@@ -1,16 +1,17 @@
 //! The certificates of routes: from files, which are read again when they change, and of our own authority.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use orchestrator_balancer::{HostName, Material, Pem};
 use orchestrator_model::{Endpoints, RouteTls};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::conditions::Owned;
+use orchestrator_runtime::files::{self, Symlinks};
 use orchestrator_secrets::{CertificateRequest, Purpose, Room};
 use orchestrator_store::Store;
-use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 use crate::serve::Context;
@@ -20,7 +21,8 @@ use crate::serve::access::open_room;
 const CONDITION: &str = "route-certificates";
 /// Between two checks of a certificate: of its files, or of what is left of its life.
 const PERIOD: Duration = Duration::from_secs(5);
-const PERIOD_OF_OWN: Duration = Duration::from_secs(60);
+/// The same for one of our own authority, which lives for months.
+const PERIOD_OF_OWN: Duration = Duration::from_secs(3600);
 /// How long a certificate of our own authority lives. It is renewed after two thirds.
 const VALIDITY: Duration = Duration::from_secs(90 * 86_400);
 /// The largest file that is read, in bytes.
@@ -62,9 +64,10 @@ impl Certificates {
     /// one from before; the others are not affected.
     pub(super) async fn material(&mut self, endpoints: &Endpoints) -> Material {
         let wanted = wanted(endpoints);
-        self.held.retain(|host, held| wanted.get(host) == Some(&held.tls));
+        self.held.retain(|host, _| wanted.contains_key(host));
         for (host, tls) in wanted {
-            if self.held.get(&host).is_none_or(|held| held.due <= Instant::now()) {
+            let is_due = |held: &Held| held.tls != tls || held.due <= Instant::now();
+            if self.held.get(&host).is_none_or(is_due) {
                 self.check(host, tls).await;
             }
         }
@@ -77,19 +80,22 @@ impl Certificates {
         }
     }
 
+    /// Forgets what is wrong while nobody shows certificates.
+    pub(super) fn rest(&mut self) {
+        self.held.clear();
+        self.condition = None;
+    }
+
     async fn check(&mut self, host: HostName, tls: RouteTls) {
-        let (read, period) = match &tls {
-            RouteTls::Files { certificate, key } => (read_files(certificate, key).await, PERIOD),
-            RouteTls::OwnCa => (self.issue(&host).await, PERIOD_OF_OWN),
-            RouteTls::Acme => {
-                let reason = "certificates by ACME are not supported yet; take \"own-ca\" or files";
-                (Err(reason.to_owned()), PERIOD_OF_OWN)
-            }
+        let read = match &tls {
+            RouteTls::Files { certificate, key } => read_files(certificate, key).await.map(|pem| (pem, PERIOD)),
+            RouteTls::OwnCa => self.issue(&host).await.map(|pem| (pem, PERIOD_OF_OWN)),
+            RouteTls::Acme => Err("certificates by ACME are not supported; take \"own-ca\" or files".to_owned()),
         };
         let before = self.held.remove(&host);
         let (old, known) = before.map_or((None, None), |held| (held.pem, held.fault));
         let held = match read {
-            Ok(pem) => {
+            Ok((pem, period)) => {
                 if old.as_ref() != Some(&pem) {
                     tracing::info!(%host, certificate = %pem.name(), "route has a certificate");
                 }
@@ -180,18 +186,10 @@ async fn read_files(certificate: &str, key: &str) -> Result<Pem, String> {
 }
 
 async fn read(path: &str) -> Result<String, String> {
-    let fault = |error: std::io::Error| format!("cannot read {path}: {error}");
-    let file = tokio::fs::File::open(Path::new(path)).await.map_err(fault)?;
-    // Anything else may never end, or never begin.
-    if !file.metadata().await.map_err(fault)?.is_file() {
-        return Err(format!("{path} is no file"));
-    }
-    let mut text = String::new();
-    let read = file.take(LARGEST + 1).read_to_string(&mut text).await.map_err(fault)?;
-    match u64::try_from(read).is_ok_and(|length| length <= LARGEST) {
-        true => Ok(text),
-        false => Err(format!("{path} is longer than 64 KiB, and is no certificate or key")),
-    }
+    let at = PathBuf::from(path);
+    let read = tokio::task::spawn_blocking(move || files::read_text(&at, Symlinks::Follow, LARGEST)).await;
+    let read = read.map_err(io::Error::other).and_then(|read| read);
+    read.map_err(|error| format!("cannot read {path}: {error}"))
 }
 
 #[cfg(test)]
@@ -227,14 +225,17 @@ mod tests {
         let place = std::env::temp_dir().join(format!("orchestrator-certificates-{}", std::process::id()));
         std::fs::create_dir(&place).unwrap();
         let path = |name: &str| place.join(name).display().to_string();
+        nix::unistd::mkfifo(place.join("fifo").as_path(), nix::sys::stat::Mode::S_IRUSR).unwrap();
         std::fs::write(path("empty"), "").unwrap();
         std::fs::write(path("long"), "x".repeat(70_000)).unwrap();
         let directory = place.display().to_string();
         for (certificate, expected) in [
             (path("none"), "cannot read"),
-            (path("long"), "longer than 64 KiB"),
-            (directory, "is no file"),
+            (path("long"), "more than 65536 bytes"),
+            (directory, "no regular file"),
             (path("empty"), "no certificate"),
+            // Opening one would wait for a writer.
+            (path("fifo"), "no regular file"),
         ] {
             let fault = read_files(&certificate, &path("empty")).await.unwrap_err();
             assert!(fault.contains(&certificate) && fault.contains(expected), "{fault}");

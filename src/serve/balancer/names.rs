@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use orchestrator_balancer::runtime::{Balancer, Fleet};
 use orchestrator_balancer::{Layout, LayoutFault, Pools, Refused, Statistics};
 use orchestrator_host::Host;
-use orchestrator_model::{BALANCER_SERVICE, EndpointState, Endpoints};
+use orchestrator_model::{BALANCER_SERVICE, Endpoints};
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::routers::{BALANCER, Router, Routers};
 use orchestrator_settings::{BalancerSettings, Current, Settings};
@@ -79,8 +79,7 @@ impl Names {
         for member in service.into_iter().flat_map(|service| service.members.values()) {
             let recorded = self.store.instance(member.instance).await;
             let recorded = recorded.map_err(|fault| Failure::of(&fault))?;
-            let serves = member.state == EndpointState::Serving;
-            let balancer = recorded.and_then(|one| InstanceBalancer::of(&one.instance, serves, &self.host));
+            let balancer = recorded.and_then(|one| InstanceBalancer::of(&one.instance, member.state, &self.host));
             if let Some(balancer) = balancer {
                 found.push(Arc::new(balancer));
             }
@@ -122,6 +121,7 @@ impl Reconciler for Names {
         let balancers = self.balancers(&endpoints).await?;
         if balancers.is_empty() {
             // Nothing leads anywhere by name: nobody has to wait for it.
+            self.certificates.rest();
             self.router.counts_none();
             self.router.applied(endpoints.index);
             return Ok(Next::Wait);

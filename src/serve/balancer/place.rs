@@ -11,7 +11,7 @@ use futures_util::stream;
 use orchestrator_balancer::Files;
 use orchestrator_balancer::runtime::{Balancer, Control, Stream};
 use orchestrator_host::{ContainerRef, DialPlan, Host, HostError, Socket};
-use orchestrator_model::Instance;
+use orchestrator_model::{EndpointState, Instance};
 use orchestrator_runtime::causes::with_causes;
 
 use super::archive::archive;
@@ -25,12 +25,12 @@ const WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct InstanceBalancer {
     host: Arc<dyn Host>,
     container: ContainerRef,
-    serves: bool,
+    state: EndpointState,
 }
 
 impl InstanceBalancer {
     /// `None` for an instance that has no container yet, or that runs on a host that this daemon does not reach.
-    pub(super) fn of(instance: &Instance, serves: bool, host: &Arc<dyn Host>) -> Option<Self> {
+    pub(super) fn of(instance: &Instance, state: EndpointState, host: &Arc<dyn Host>) -> Option<Self> {
         let container = instance.containers.first()?;
         let is_here = instance.host.as_ref().is_some_and(|of| of.as_str() == host.name());
         let container = ContainerRef {
@@ -42,7 +42,7 @@ impl InstanceBalancer {
         is_here.then(|| Self {
             host: host.clone(),
             container,
-            serves,
+            state,
         })
     }
 }
@@ -54,7 +54,11 @@ impl Balancer for InstanceBalancer {
     }
 
     fn serves(&self) -> bool {
-        self.serves
+        self.state == EndpointState::Serving
+    }
+
+    fn has_served(&self) -> bool {
+        self.state != EndpointState::Starting
     }
 
     async fn dial(&self, control: Control) -> io::Result<Box<dyn Stream>> {

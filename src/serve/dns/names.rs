@@ -118,6 +118,10 @@ impl Reconciler for Names {
         }
         // Endpoints are known without the database.
         self.publish(since);
+        if whole && read.is_ok() {
+            // Sockets open when there is something to answer with.
+            self.read.send_replace(true);
+        }
         read.map_err(|fault| Failure::from(with_causes(&fault)))?;
         Ok(self.due.map_or(Next::Wait, Next::At))
     }
@@ -214,7 +218,6 @@ impl Names {
             self.book.set_instance(id, Some(instance));
         }
         self.due = Some(Instant::now() + PERIOD);
-        self.read.send_replace(true);
         Ok(())
     }
 

@@ -79,7 +79,8 @@ impl Parts {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 _ = settings.changed() => {}
-                Ok(()) = endpoints.changed() => {}
+                // A roll changes many at once.
+                Ok(()) = endpoints.changed() => sleep(GATHER).await,
                 Ok(()) = changed.changed() => sleep(GATHER).await,
                 () = sleep(PERIOD) => {}
             }

@@ -278,6 +278,7 @@ fn refuse_addresses_in_use(spec: &ServiceSpec, settings: &Settings) -> Result<()
             _ if link.front_door() == Some(address) => "the front door",
             _ if link.portal() == Some(address) => "the portal",
             _ if link.pool.is_some_and(|pool| pool.contains(&address)) => "a client",
+            _ if link.reservations.iter().any(|one| one.address == Some(address)) => "a client",
             _ if link.class_pools.iter().any(|pool| pool.pool.contains(&address)) => "a client",
             _ if link.instances.is_some_and(|range| range.contains(&address)) => "an instance",
             _ => continue,

@@ -118,7 +118,9 @@ impl Fleet {
                     turn.faults.push(fault);
                     // One that leads nobody anywhere yet, or no more, holds up nobody.
                     is_applied &= !balancer.serves();
-                    count_unknown(endpoints, &mut turn.connections);
+                    if balancer.has_served() {
+                        count_unknown(endpoints, &mut turn.connections);
+                    }
                 }
             }
         }

@@ -42,6 +42,11 @@ pub trait Balancer: Send + Sync {
         true
     }
 
+    /// Whether it may have connections: it serves, or has served.
+    fn has_served(&self) -> bool {
+        true
+    }
+
     /// Connects to a socket of it.
     async fn dial(&self, control: Control) -> io::Result<Box<dyn Stream>>;
 

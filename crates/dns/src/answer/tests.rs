@@ -78,6 +78,32 @@ fn the_name_of_a_route_has_the_addresses_of_the_balancers_and_the_ports_of_the_i
     assert_eq!(data(&response.answers), ["fd39::100", "fd39::101", "fd39::102"]);
 }
 
+#[test]
+fn a_wildcard_of_a_route_takes_no_name_that_exists_and_names_above_routes_exist() {
+    let mut endpoints = endpoints(2);
+    let mut balancer = endpoints.services["web"].clone();
+    balancer.members.pop_first();
+    endpoints.services.insert("balancer".to_owned(), balancer);
+    if let Some(web) = endpoints.services.get_mut("web") {
+        web.routes = ["*.service.consul", "a.b.home.arpa"].map(route).into();
+    }
+    let mut book = Book::new(origins());
+    book.set_endpoints(&endpoints);
+    let directory = book.directory(1);
+    let addresses = |name: &str| data(&ask(&directory, &query(name, RecordType::AAAA), 0).answers);
+    assert_eq!(addresses("web.service.consul."), ["fd39::100", "fd39::101"]);
+    assert_eq!(addresses("other.service.consul."), ["fd39::101"]);
+    assert_eq!(addresses("a.b.home.arpa."), ["fd39::101"]);
+    for (name, code) in [
+        ("b.home.arpa.", ResponseCode::NoError),
+        ("c.b.home.arpa.", ResponseCode::NXDomain),
+    ] {
+        let response = ask(&directory, &query(name, RecordType::AAAA), 0);
+        assert_eq!(response.metadata.response_code, code, "{name}");
+        assert!(response.answers.is_empty(), "{name}");
+    }
+}
+
 fn route(host: &str) -> Route {
     Route {
         host: host.to_owned(),

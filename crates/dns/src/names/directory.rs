@@ -128,9 +128,14 @@ impl Directory {
                 false => self.find_in_zone(name, own),
                 true => self.find_service(name, own, own),
             };
-            let front = self.fronts.find(name);
+            let front = self.fronts.exact(name);
             let found = match found {
                 Found::Nothing if !front.is_empty() => Found::Addresses(front),
+                Found::Nothing if self.fronts.is_above(name) => Found::Above,
+                Found::Nothing => match self.fronts.wildcard(name) {
+                    [] => Found::Nothing,
+                    balancers => Found::Addresses(balancers),
+                },
                 found => found,
             };
             return Some(Asked { origin, found, front });
