@@ -9,12 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use orchestrator_lab::{
-    Daemon, Dhclient, Lab, Link, Namespace, Oci, PREFIX, Settings, TEST_PORT, oci_program, wait_for,
-};
+use orchestrator_lab::{Daemon, Dhclient, Lab, Link, Namespace, Oci, PREFIX, Settings, oci_program, wait_for};
 use serde_json::{Value, json};
 
-use crate::services::{line, serving_of};
+use crate::services::{file, line, serving_of};
 use crate::site::{BINARY, PATIENCE, Site};
 
 /// The time limit of one request.
@@ -53,18 +51,6 @@ pub(crate) fn balancers(site: &Site, count: usize) -> Vec<Ipv6Addr> {
         (serving.len() == count).then_some(serving)
     });
     found.into_iter().map(|(_, address)| address.parse().unwrap()).collect()
-}
-
-/// A service file: two instances, led to by a host name, with these further lines.
-pub(crate) fn file(site: &Site, lines: &str) -> String {
-    let path = site.daemon.place().join("web.toml");
-    let text = format!(
-        "name = \"web\"\ninstances = 2\nnetwork = \"br0\"\nengine = \"oci\"\nimage = \"orchestrator/test\"\n\
-         ports = {{ http = {TEST_PORT} }}\n\
-         health = {{ http = \"/\", port = \"http\", every = \"1s\", successes = 1 }}\n{lines}\n"
-    );
-    fs::write(&path, text).unwrap();
-    path.display().to_string()
 }
 
 pub(crate) fn deploy(site: &Site, file: &str) {

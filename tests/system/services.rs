@@ -22,8 +22,8 @@ pub(crate) fn line(site: &Site, words: &[&str]) -> (String, String, i32) {
     )
 }
 
-/// A service file with these further lines.
-fn file(site: &Site, lines: &str) -> String {
+/// A service file with these further lines: two instances that are checked by HTTP.
+pub(crate) fn file(site: &Site, lines: &str) -> String {
     let path = site.daemon.place().join("web.toml");
     let text = format!(
         "name = \"web\"\ninstances = 2\nnetwork = \"br0\"\nengine = \"oci\"\nimage = \"orchestrator/test\"\n\

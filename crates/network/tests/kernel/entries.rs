@@ -9,23 +9,12 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::support::{Instance, MARK, attachment_plan, bridge, bridge_plan, daemon, eventually, ip, link};
+use crate::support::{
+    Instance, MARK, attachment_plan, bridge, bridge_plan, daemon, eventually, ip, isolated, link, wire,
+};
 
 /// How long a connection may take to be made.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-fn isolated(number: u16) -> AttachmentPlan {
-    AttachmentPlan {
-        isolated: true,
-        ..attachment_plan(number)
-    }
-}
-
-async fn wire(network: &Network, plan: &AttachmentPlan) -> Result<Instance> {
-    let instance = Instance::start()?;
-    network.ensure_attachment(plan, &instance.netns).await?;
-    Ok(instance)
-}
 
 /// A client of the link, on a port that has the kernel's settings and learns.
 fn client(number: u16) -> Result<(Instance, [u8; 6])> {

@@ -7,24 +7,10 @@ use anyhow::{Context, Result, ensure};
 use orchestrator_network::{AttachmentPlan, BridgeFlaw, BridgeIdentity, JoinedBridge, Network};
 
 use crate::attachment::assert_as_planned;
-use crate::support::{Instance, MARK, attachment_plan, bridge_plan, daemon, has_link, ip, link};
+use crate::support::{Instance, MARK, attachment_plan, bridge_plan, daemon, has_link, ip, isolated, link, wire};
 
 /// How long a connection may take to be made.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// An attachment of an isolated instance.
-fn isolated(number: u16) -> AttachmentPlan {
-    AttachmentPlan {
-        isolated: true,
-        ..attachment_plan(number)
-    }
-}
-
-async fn wire(network: &Network, plan: &AttachmentPlan) -> Result<Instance> {
-    let instance = Instance::start()?;
-    network.ensure_attachment(plan, &instance.netns).await?;
-    Ok(instance)
-}
 
 /// The joined bridges, in the order in which they were made.
 async fn joined(network: &Network) -> Result<Vec<JoinedBridge>> {

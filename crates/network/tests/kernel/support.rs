@@ -178,6 +178,21 @@ pub(crate) fn bridge_plan(name: &str) -> BridgePlan {
     }
 }
 
+/// The attachment of an isolated instance of this number to `br0`.
+pub(crate) fn isolated(number: u16) -> AttachmentPlan {
+    AttachmentPlan {
+        isolated: true,
+        ..attachment_plan(number)
+    }
+}
+
+/// An instance that is wired as planned.
+pub(crate) async fn wire(network: &Network, plan: &AttachmentPlan) -> Result<Instance> {
+    let instance = Instance::start()?;
+    network.ensure_attachment(plan, &instance.netns).await?;
+    Ok(instance)
+}
+
 /// The attachment of the instance of this number to `br0`.
 pub(crate) fn attachment_plan(number: u16) -> AttachmentPlan {
     let [high, low] = number.to_be_bytes();
