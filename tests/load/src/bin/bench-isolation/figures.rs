@@ -29,7 +29,9 @@ pub(crate) enum Way {
         /// Whether bridged frames pass the rules for routed packets, too.
         calls: bool,
     },
-    /// To the instance's own address, measured beside the front door.
+    /// To an instance on a host without rules, measured beside the front door.
+    NoRules,
+    /// To the own address of an instance on a host with a front door.
     OwnAddress,
     /// To the front door.
     FrontDoor,

@@ -7,7 +7,8 @@
 //! - **Traffic**: two hosts, each with a daemon, one client and its instance in a container. One host has the rules, the
 //!   other has none. One TCP connection carries as much as it can, each way; one carries a small message to and fro; many
 //!   are opened. Once as bridges are by default in a new network, with `bridge-nf-call-ip6tables` 0, and once with 1.
-//! - **Front door**: on the host with the rules, through the front door and directly.
+//! - **Front door**: on a third host, which has rules and a front door: to the instance's own address, and through the
+//!   front door. The first is beside the host without rules, too.
 //! - **One more client**: a client with an address, a link-local address and an instance is added to the kernel's sets
 //!   when 10, 1,000 and 10,000 such clients are there.
 //! - **Rebuild**: all rules and elements of 10,000 clients, into a kernel that has none of them, and into one that has
@@ -101,6 +102,7 @@ fn traffic(lab: &Lab, orchestrator: &std::path::Path, extent: &Extent, figures: 
     let engine = stage::engine(lab)?;
     let without = Site::start(&engine, orchestrator, Rules::Without)?;
     let with = Site::start(&engine, orchestrator, Rules::With)?;
+    let door = Site::start(&engine, orchestrator, Rules::Door)?;
     for calls in [false, true] {
         for site in [&without, &with] {
             site.let_bridges_call(calls)?;
@@ -118,11 +120,15 @@ fn traffic(lab: &Lab, orchestrator: &std::path::Path, extent: &Extent, figures: 
             }
         }
     }
-    with.let_bridges_call(false)?;
+    without.let_bridges_call(false)?;
     for round in 0..=extent.rounds {
-        let ways = [(Way::OwnAddress, with.instance), (Way::FrontDoor, stage::FRONT_DOOR)];
-        for (way, address) in in_turn(round, ways) {
-            let measured = traffic::measure(&with.ends(address), extent)?;
+        let ways = [
+            (Way::NoRules, &without, without.instance),
+            (Way::OwnAddress, &door, door.instance),
+            (Way::FrontDoor, &door, stage::FRONT_DOOR),
+        ];
+        for (way, site, address) in in_turn(round, ways) {
+            let measured = traffic::measure(&site.ends(address), extent)?;
             if round > 0 {
                 measured
                     .into_iter()
@@ -133,10 +139,10 @@ fn traffic(lab: &Lab, orchestrator: &std::path::Path, extent: &Extent, figures: 
     Ok(())
 }
 
-/// Two things in this order, or in the other one in every second round: neither always has what the first leaves.
-fn in_turn<T>(round: usize, mut two: [T; 2]) -> [T; 2] {
+/// Things in this order, or in the other one in every second round: none always has what another leaves.
+fn in_turn<T, const N: usize>(round: usize, mut things: [T; N]) -> [T; N] {
     if round % 2 == 1 {
-        two.reverse();
+        things.reverse();
     }
-    two
+    things
 }

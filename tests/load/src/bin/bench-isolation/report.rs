@@ -21,7 +21,13 @@ pub(crate) fn print(figures: &Figures, extent: &Extent) {
             println!("  {what}: {:.1} %; target 5.0 %: {verdict}", lost * 100.0);
         }
     }
-    println!("\nThe front door and the instance's own address, with rules");
+    println!("\nA host with rules and a front door: the instance's own address beside a host without rules");
+    compare(
+        figures,
+        ("without rules", Way::NoRules),
+        ("own address", Way::OwnAddress),
+    );
+    println!("\nThe same host: the front door beside the instance's own address");
     compare(
         figures,
         ("own address", Way::OwnAddress),

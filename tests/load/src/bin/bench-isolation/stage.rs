@@ -1,4 +1,4 @@
-//! Two hosts, with the rules and without them: a daemon, a client, and the client's instance on each.
+//! Hosts without the rules, with them, and with a front door: a daemon, a client, and the client's instance on each.
 
 use std::net::Ipv6Addr;
 use std::path::Path;
@@ -16,14 +16,27 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// The address at which every client reaches its own instance: `::d0` of the lab's prefix.
 pub(crate) const FRONT_DOOR: Ipv6Addr = Ipv6Addr::new(0xfd39, 0x9706, 0x2786, 0x6333, 0, 0, 0, 0xd0);
 
-/// Whether a host has the rules.
+/// Whether a host has the rules, and a front door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rules {
     Without,
     With,
+    /// With the rules and a front door: answers of instances come back through the host.
+    Door,
 }
 
-/// An engine for both hosts.
+impl Rules {
+    /// The settings of the link.
+    fn lines(self) -> String {
+        match self {
+            Self::Without => "isolation = false".to_owned(),
+            Self::With => "isolation = true".to_owned(),
+            Self::Door => format!("isolation = true\nfront_door = \"{FRONT_DOOR}\""),
+        }
+    }
+}
+
+/// An engine for all hosts.
 pub(crate) fn engine(lab: &Lab) -> Result<Engine> {
     let engine = Engine::start(&lab.namespace("engine")?)?;
     engine.import_test_image()?;
@@ -49,10 +62,7 @@ impl Site {
         let lab = Lab::new()?;
         let host = lab.namespace("host")?;
         host.sysctl("net.ipv6.conf.all.forwarding", "1")?;
-        let lines = match rules {
-            Rules::With => format!("isolation = true\nfront_door = \"{FRONT_DOOR}\""),
-            Rules::Without => "isolation = false".to_owned(),
-        };
+        let lines = rules.lines();
         let template = format!("grace = \"0s\"\nready = {{ tcp = {TEST_PORT}, within = \"60s\" }}");
         let link = Link::new("br0").lines(&lines).template(&template);
         let settings = |place: &str| Settings::new(place).engine(&engine.url()).link(link).text();
