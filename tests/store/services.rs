@@ -184,11 +184,16 @@ async fn a_decision_for_an_earlier_generation_is_refused(place: Place) {
 async fn a_good_version_ends_the_operation_and_a_failed_one_goes_back(place: Place) {
     let store = place.open().await;
     let first = deploy(&store, "a", None).await;
+    let mut settled = store.settled();
+    store.update_service(update(&first, Vec::new(), None)).await.unwrap();
+    assert!(!settled.has_changed().unwrap(), "it runs on");
     let finished = RollOutcome::Good { version: 1 };
     for _ in 0..2 {
         let update = update(&first, Vec::new(), Some(finished.clone()));
         store.update_service(update).await.unwrap();
     }
+    assert!(settled.has_changed().unwrap(), "its end is told at once");
+    settled.mark_unchanged();
     let done = store.operation(first.operation.id).await.unwrap().unwrap();
     assert_eq!((done.state, done.ended), (OperationState::Done, Some(at(20))));
     let second = deploy(&store, "b", Some(1)).await;

@@ -77,7 +77,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -145,6 +145,8 @@ struct Shared {
     readers: Pool,
     queue: Queue,
     committed: broadcast::Sender<Event>,
+    /// How many operations on services have ended without an event.
+    settled: watch::Sender<u64>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -211,6 +213,7 @@ impl Store {
                 readers,
                 queue,
                 committed,
+                settled: watch::Sender::new(0),
                 stop,
                 tasks: tracker,
             }),
@@ -234,6 +237,11 @@ impl Store {
     /// reader that lags continues with [`events`](Self::events).
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.shared.committed.subscribe()
+    }
+
+    /// Changes when an operation on a service has ended that has no event of its own: all is as it was wanted.
+    pub fn settled(&self) -> watch::Receiver<u64> {
+        self.shared.settled.subscribe()
     }
 
     /// Writes what is queued, and closes all connections. Later calls return `Away`.

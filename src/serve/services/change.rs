@@ -448,21 +448,26 @@ impl ServiceControl for Services {
 
     async fn ended(&self, id: OperationId) -> Result<Option<Operation>, ServiceError> {
         // Subscribed before it is read, so that no end is missed.
-        let mut events = self.store.subscribe();
+        let (mut events, mut settled) = (self.store.subscribe(), self.store.settled());
         loop {
             let found = self.store.operation(id).await?;
             let Some(running) = found.as_ref().filter(|found| found.state == OperationState::Running) else {
                 return Ok(found);
             };
-            // An end may have no event of its own. Events of others do not put the next look off.
+            // A commit that was not answered in time tells nobody. Events of others do not put the next look off.
             let look = tokio::time::Instant::now() + super::PAUSE;
             loop {
-                match tokio::time::timeout_at(look, events.recv()).await {
-                    Ok(Ok(event)) if event.service.as_ref() == Some(&running.service) => break,
-                    Ok(Ok(_)) => {}
-                    // It is time to look, or events were lost.
-                    Err(_) | Ok(Err(broadcast::error::RecvError::Lagged(_))) => break,
-                    Ok(Err(broadcast::error::RecvError::Closed)) => return Ok(found),
+                let event = tokio::select! {
+                    event = events.recv() => event,
+                    Ok(()) = settled.changed() => break,
+                    () = tokio::time::sleep_until(look) => break,
+                };
+                match event {
+                    Ok(event) if event.service.as_ref() == Some(&running.service) => break,
+                    Ok(_) => {}
+                    // Events were lost.
+                    Err(broadcast::error::RecvError::Lagged(_)) => break,
+                    Err(broadcast::error::RecvError::Closed) => return Ok(found),
                 }
             }
         }

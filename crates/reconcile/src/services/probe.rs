@@ -23,8 +23,10 @@ const AT_ONCE: usize = 256;
 /// Checks of one service that are under way at once: one whose instances do not answer holds up no other.
 const OF_ONE_SERVICE: usize = 16;
 
+/// The time between the first two checks of an instance that has not passed yet. It doubles with each check.
+const HASTE: Duration = Duration::from_millis(20);
 /// The longest time between two checks of an instance that has not passed yet.
-const HASTE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Checks instances. A cheap handle.
 #[derive(Clone)]
@@ -141,7 +143,7 @@ impl Prober {
         let Some(host) = host.and_then(|host| self.shared.hosts.get(&host)) else {
             return;
         };
-        loop {
+        for tries in 0.. {
             let result = {
                 // Its own service's permit first: who waits for that holds none of the others'.
                 let (Ok(_own), Ok(_permit)) = (of_service.acquire().await, self.shared.permits.acquire().await) else {
@@ -152,11 +154,7 @@ impl Prober {
             let Some(health) = self.take(id, &target, &check, result) else {
                 return;
             };
-            let pause = match health {
-                Health::Unknown => check.every.min(HASTE),
-                Health::Passing | Health::Failing => check.every,
-            };
-            sleep(pause).await;
+            sleep(pause(health, check.every, tries)).await;
         }
     }
 
@@ -175,6 +173,14 @@ impl Prober {
             (self.shared.wake)(&service);
         }
         Some(health)
+    }
+}
+
+/// How long to wait until the next check, after so many before the last one.
+fn pause(health: Health, every: Duration, tries: u32) -> Duration {
+    match health {
+        Health::Unknown => HASTE.saturating_mul(1 << tries.min(8)).min(PATIENCE).min(every),
+        Health::Passing | Health::Failing => every,
     }
 }
 
@@ -201,5 +207,24 @@ pub(super) fn port_of(probe: &Probe) -> Option<&str> {
     match probe {
         Probe::Http { port, .. } | Probe::Tcp { port } => Some(port),
         Probe::Exec { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_just_started_is_checked_soon_again_and_never_less_often_than_asked_for() {
+        let millis = |tries| pause(Health::Unknown, Duration::from_secs(2), tries).as_millis();
+        assert_eq!(
+            [0, 1, 2, 3, 4, 5, u32::MAX].map(millis),
+            [20, 40, 80, 160, 320, 500, 500]
+        );
+        let often = Duration::from_millis(100);
+        assert_eq!(pause(Health::Unknown, often, 9), often);
+        let every = Duration::from_secs(2);
+        assert_eq!(pause(Health::Passing, every, 0), every);
+        assert_eq!(pause(Health::Failing, every, 0), every);
     }
 }

@@ -87,7 +87,12 @@ impl Store {
     ///
     /// [`StoreError::NoSuchService`], [`StoreError::ServiceChanged`]; when the database is unreachable.
     pub async fn update_service(&self, update: ServiceUpdate) -> Result<(), StoreError> {
-        self.write(update).await
+        let settled = update.settled;
+        self.write(update).await?;
+        if settled {
+            self.shared.settled.send_modify(|count| *count += 1);
+        }
+        Ok(())
     }
 }
 
