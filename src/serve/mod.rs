@@ -12,6 +12,7 @@ mod control;
 mod dns;
 mod doctor;
 mod expectations;
+mod hosts;
 mod housekeeping;
 mod images;
 mod kv;
@@ -44,6 +45,7 @@ use access::Keyring;
 use control::{Ready, Switchboard};
 use doctor::Doctor;
 use expectations::Expectations;
+use hosts::Hosts;
 use images::Images;
 use links::{Commands, Links};
 use orchestrator_api::{App, BindError, Inside, ServerIdentity};
@@ -243,7 +245,8 @@ async fn build_and_run(
     let volumes = Volumes::register(&context, &store, &host);
     let pins = Pins::new(Arc::new(store.clone()), vec![host.clone()], context.clock);
     let routers = Routers::default();
-    let services = services::Services::open(&context, &store, &catalog, &host, &routers).await?;
+    let hosts = Hosts::open(&context, &store).await?;
+    let services = services::Services::open(&context, &store, &catalog, &host, &routers, &hosts).await?;
     let (rules, requests) = filter::Rules::new(context.settings.clone());
     let orchestrator = Orchestrator::new(Parts {
         catalog: catalog.view(),
@@ -300,7 +303,7 @@ async fn build_and_run(
     portal::register(&context, &store, catalog.clone(), interfaces_changed.clone(), reach);
     balancer::register(&context, &store, &host, &network, &services, &routers).await;
     dns::register(&context, &store, services.endpoints(), &routers, interfaces_changed);
-    services.register();
+    services.register(&orchestrator);
     let relays = Relays {
         context: context.clone(),
         directory,
@@ -354,6 +357,7 @@ async fn build_and_run(
             reserved,
             clock: context.clock,
             notifications: context.notifications.clone(),
+            services: services.clone(),
         },
         catalog,
         volumes,
@@ -369,7 +373,7 @@ async fn build_and_run(
     });
     // Last of all: once the API shows the store, everything that the API needs is in place.
     store_sender.send_replace(Some(store.clone()));
-    housekeeping::register(&context, &store, intake);
+    housekeeping::register(&context, &store, intake, hosts);
     secrets.register();
     kv::register(&context, &store);
     access::register(&context, &store, keyring, identity);

@@ -9,6 +9,8 @@ use orchestrator_settings::{Current, LinkSettings, Settings};
 use orchestrator_source::reserved::{Reserved, in_force};
 use orchestrator_store::Store;
 
+use super::services::Services;
+
 /// Where reservations are made and removed. What it has recorded counts when it returns.
 pub(super) struct Reservations {
     pub(super) settings: Current,
@@ -16,6 +18,7 @@ pub(super) struct Reservations {
     pub(super) reserved: Reserved,
     pub(super) clock: Clock,
     pub(super) notifications: Notifications,
+    pub(super) services: Services,
 }
 
 impl Reservations {
@@ -46,6 +49,7 @@ impl Reservations {
     ) -> Result<ReservationView, ControlError> {
         let settings = self.settings.get();
         check(&settings, link, &new, !authorized_keys.is_empty())?;
+        self.refuse_virtual_address(&new).await?;
         let at = self.clock.now();
         let recorded = self.store.add_reservation(link, new, authorized_keys, at).await?;
         tracing::info!(reservation = %recorded.id, link, holder = %recorded.reservation.holder, "reserved");
@@ -59,6 +63,20 @@ impl Reservations {
         tracing::info!(reservation = %id, link = recorded.link, "no longer reserved");
         self.take_effect(&recorded).await?;
         Ok(view(recorded, false))
+    }
+
+    /// Refuses an address on which a service listens.
+    async fn refuse_virtual_address(&self, new: &Reservation) -> Result<(), ControlError> {
+        let Some(address) = new.address else { return Ok(()) };
+        match self.services.holder_of_virtual_address(address).await? {
+            Some(service) => Err(ControlError::Conflict {
+                reason: format!(
+                    "it cannot be reserved: service {service} listens on {address} as its virtual address; take another one, \
+                     or remove it there first"
+                ),
+            }),
+            None => Ok(()),
+        }
     }
 
     async fn take_effect(&self, changed: &RecordedReservation) -> Result<(), ControlError> {

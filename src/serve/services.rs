@@ -1,6 +1,7 @@
 //! Services: what somebody deploys or changes, and the parts that carry it out.
 
 mod change;
+mod refuse;
 mod scale;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use orchestrator_api::ServiceError;
 use orchestrator_catalog::Catalog;
 use orchestrator_host::Host;
 use orchestrator_model::{Clock, Endpoints, ServiceVersion};
+use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_reconcile::services::{self, ServiceWants};
 use orchestrator_runtime::routers::Routers;
 use orchestrator_service::ServiceSpec;
@@ -18,6 +20,7 @@ use orchestrator_store::{Store, StoreError};
 use tokio::sync::watch;
 
 use super::Context;
+use super::hosts::Hosts;
 
 /// The wait before a database is asked again that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,6 +33,7 @@ pub(super) struct Services {
     catalog: Catalog,
     clock: Clock,
     endpoints: watch::Receiver<Arc<Endpoints>>,
+    hosts: Hosts,
     reconciled: services::Services,
 }
 
@@ -45,6 +49,7 @@ impl Services {
         catalog: &Catalog,
         host: &Arc<dyn Host>,
         routers: &Routers,
+        known: &Hosts,
     ) -> Result<Self, StoreError> {
         let (sender, endpoints) = watch::channel(Arc::default());
         let reconciled = loop {
@@ -52,10 +57,12 @@ impl Services {
                 settings: context.settings.clone(),
                 records: Arc::new(store.clone()),
                 hosts: vec![host.clone()],
+                known_hosts: known.follow(),
                 routers: routers.clone(),
                 endpoints: sender.clone(),
                 clock: context.clock,
                 notifications: context.notifications.clone(),
+                conditions: context.conditions.clone(),
                 driver: context.driver.clone(),
                 tracker: context.tasks.clone(),
                 stop: context.stop.clone(),
@@ -72,6 +79,7 @@ impl Services {
             catalog: catalog.clone(),
             clock: context.clock,
             endpoints,
+            hosts: known.clone(),
             reconciled,
         })
     }
@@ -87,8 +95,8 @@ impl Services {
     }
 
     /// Begins to work.
-    pub(super) fn register(&self) {
-        self.reconciled.register();
+    pub(super) fn register(&self, orchestrator: &Orchestrator) {
+        self.reconciled.register(Arc::new(orchestrator.clone()));
     }
 
     /// Reads a recorded version.

@@ -102,6 +102,7 @@ impl FakeServices {
             name: name.to_owned(),
             generation: 2,
             changes: vec![("instances".to_owned(), Some(json!(1)), Some(json!(2)))],
+            warnings: Vec::new(),
             replaces: false,
             operation: Some(operation(kind)),
         })

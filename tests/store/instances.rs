@@ -26,6 +26,7 @@ on_both!(
     a_pending_address_is_given_once_and_to_one_holder,
     prefixes_of_live_instances_are_routed,
     this_host_is_known_from_the_first_start,
+    this_host_has_the_name_and_the_roles_that_it_was_last_given,
     when_a_host_was_last_seen_never_goes_back,
     no_instance_without_a_client,
     the_way_out_is_one_way,
@@ -271,6 +272,24 @@ async fn this_host_is_known_from_the_first_start(place: Place) {
     assert!(hosts[0].id.is_local() && hosts[0].state == HostState::Active);
     store.close().await;
     assert_eq!(place.open().await.hosts().await.unwrap(), hosts);
+}
+
+async fn this_host_has_the_name_and_the_roles_that_it_was_last_given(place: Place) {
+    let store = place.open().await;
+    for (name, roles) in [
+        ("edge", vec!["public", "batch"]),
+        ("edge", vec![]),
+        ("inner", vec!["batch"]),
+    ] {
+        let given = roles.iter().map(|role| (*role).to_owned()).collect();
+        store.declare_local_host(name.to_owned(), given).await.unwrap();
+        let host = store.hosts().await.unwrap().remove(0);
+        assert!(host.id.is_local());
+        assert_eq!(
+            (host.name.as_str(), host.roles),
+            (name, roles.iter().map(|role| (*role).to_owned()).collect())
+        );
+    }
 }
 
 async fn a_pending_address_is_given_once_and_to_one_holder(place: Place) {

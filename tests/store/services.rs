@@ -19,6 +19,7 @@ on_both!(
     a_good_version_ends_the_operation_and_a_failed_one_goes_back,
     a_later_operation_replaces_an_earlier_one,
     slots_stay_where_the_instances_are_the_same,
+    a_deployment_counts_only_beside_the_versions_that_it_was_compared_with,
     a_service_is_forgotten_once_it_is_being_removed,
     a_service_that_is_being_removed_is_not_changed_otherwise,
     templates_and_operations_go_with_their_service_and_not_before,
@@ -34,6 +35,7 @@ fn new(image: &str, seen: Option<u64>) -> NewDeploy {
         instances: Some(2),
         seen,
         keeps_instances: false,
+        others: None,
         detail: format!("image {image}"),
     }
 }
@@ -254,6 +256,35 @@ async fn slots_stay_where_the_instances_are_the_same(place: Place) {
     let slots = store.service_situation("web").await.unwrap().unwrap().slots;
     let versions: Vec<u64> = slots.iter().map(|slot| slot.version).collect();
     assert_eq!(versions, [2, 1]);
+}
+
+async fn a_deployment_counts_only_beside_the_versions_that_it_was_compared_with(place: Place) {
+    let store = place.open().await;
+    deploy(&store, "a", None).await;
+    let shop = |seen, others: &[(&str, u64)]| NewDeploy {
+        name: "shop".to_owned(),
+        others: Some(
+            others
+                .iter()
+                .map(|(name, version)| ((*name).to_owned(), *version))
+                .collect(),
+        ),
+        ..new("b", seen)
+    };
+    for others in [&[][..], &[("web", 2)], &[("web", 1), ("gone", 1)]] {
+        let refused = store.deploy_service(shop(None, others), at(20), None).await;
+        let is_told = matches!(&refused, Err(StoreError::ServiceChanged { name, .. }) if name != "shop");
+        assert!(is_told, "{others:?}: {refused:?}");
+    }
+    store
+        .deploy_service(shop(None, &[("web", 1)]), at(20), None)
+        .await
+        .unwrap();
+    // Its own versions do not count.
+    store
+        .deploy_service(shop(Some(1), &[("web", 1)]), at(30), None)
+        .await
+        .unwrap();
 }
 
 async fn a_service_is_forgotten_once_it_is_being_removed(place: Place) {

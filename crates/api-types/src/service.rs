@@ -70,7 +70,7 @@ pub struct ServiceSlot {
     /// When it last began or ceased to serve, or began to drain.
     #[schemars(with = "scalar::Timestamp")]
     pub since: Timestamp,
-    /// What the last failed check found.
+    /// Without an instance: why no host can have it. With one: what the last failed check found.
     pub detail: Option<String>,
 }
 
@@ -95,6 +95,9 @@ pub struct Deployment {
     pub changes: Vec<ServiceChange>,
     /// Whether its instances are replaced.
     pub replaces: bool,
+    /// What is not wrong and keeps its instances waiting, such as a role that no host has.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The operation that can be waited for; `null` if nothing is under way, and for a plan.
     pub operation: Option<Operation>,
 }

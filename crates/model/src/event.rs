@@ -34,7 +34,7 @@ pub enum EventKind {
     ClientLimit,
     /// A client did not answer a Reconfigure.
     ReconfigureUnanswered,
-    /// An instance waits for a place, because a limit is reached. The detail names the limit.
+    /// An instance waits for a place, because a limit is reached or no host can have it. The detail says which.
     InstanceWaiting,
     /// An instance was recorded for a client.
     InstanceWanted,

@@ -9,6 +9,7 @@
 
 pub mod file;
 pub mod health;
+pub mod place;
 pub mod roll;
 mod spec;
 

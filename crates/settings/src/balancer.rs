@@ -6,11 +6,12 @@ use serde_json::{Map, Value as Json, json};
 use super::Settings;
 use super::engine::Engines;
 use super::fault::one_of;
+use super::host::{REMEDY, parse_role};
 use super::link::LinkSettings;
 use super::network::NetworkSettings;
 use super::prefix::parse_range;
 use super::reader::{Entry, Table};
-use super::template::{Hidden, TemplateSettings};
+use super::template::{Hidden, KEYS_OF_CLIENTS, TemplateSettings};
 
 /// The default image.
 const IMAGE: &str = "orchestrator/balancer";
@@ -58,9 +59,7 @@ impl BalancerSettings {
         let count = table.take("count").map_or(Some(1), |entry| entry.whole(0..=MOST));
         let network = read_network(&mut table, &links, &known, complete);
         let role = match table.take("role") {
-            Some(entry) => entry
-                .parse("take letters, digits, \"-\", \"_\" and \".\"", parse_role)
-                .map(Some),
+            Some(entry) => entry.parse(REMEDY, parse_role).map(Some),
             None => Some(None),
         };
         let statistics = match table.take("statistics") {
@@ -69,6 +68,7 @@ impl BalancerSettings {
             }),
             None => Some(Vec::new()),
         };
+        refuse_without_effect(&mut table);
         table.default("image", IMAGE);
         table.default("memory", "256MiB");
         table.default("cpus", "none");
@@ -119,6 +119,22 @@ impl Settings {
     }
 }
 
+/// Reports keys of a template that decide nothing about a balancer.
+fn refuse_without_effect(table: &mut Table<'_>) {
+    let others = [
+        ("open", "the packet filter opens the ports of balancers by itself"),
+        ("isolated", "a balancer reaches what the packet filter opens for it"),
+    ];
+    let of_clients = KEYS_OF_CLIENTS
+        .iter()
+        .map(|key| (*key, "it is about the client of an instance, and a balancer has none"));
+    for (key, why) in others.into_iter().chain(of_clients) {
+        if let Some(entry) = table.take(key) {
+            entry.fault(format!("has no effect: {why}"), "remove it");
+        }
+    }
+}
+
 /// Reads `network`. Without it, the only link that has addresses for instances is meant.
 fn read_network(table: &mut Table<'_>, links: &[&str], known: &[&str], complete: bool) -> Option<String> {
     let remedy = || match known.is_empty() {
@@ -144,14 +160,6 @@ fn read_network(table: &mut Table<'_>, links: &[&str], known: &[&str], complete:
                 )
             },
         ),
-    }
-}
-
-fn parse_role(text: &str) -> Result<String, String> {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    match (1..=63).contains(&text.len()) && text.bytes().all(known) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} cannot be the name of a role")),
     }
 }
 
@@ -202,6 +210,10 @@ mod tests {
             ("role = \"a b\"", "balancer.role"),
             ("statistics = [\"all\"]", "balancer.statistics[0]"),
             ("memroy = \"1GiB\"", "balancer.memroy"),
+            ("open = [\"tcp/80\"]", "balancer.open"),
+            ("isolated = false", "balancer.isolated"),
+            ("grace = \"1h\"", "balancer.grace"),
+            ("front_door_ports = [\"tcp/22\"]", "balancer.front_door_ports"),
         ] {
             let fault = read(&format!("[balancer]\n{bad}")).unwrap_err();
             assert!(fault.starts_with(&format!("{key}: ")), "{bad}: {fault}");

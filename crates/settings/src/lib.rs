@@ -22,6 +22,7 @@ mod engine;
 mod environment;
 mod environment_value;
 mod fault;
+mod host;
 mod images;
 mod isolation;
 mod lifetimes;
@@ -64,6 +65,7 @@ pub use elsewhere::Elsewhere;
 pub use engine::{ConfiguredEngine, Engines};
 pub use environment::PREFIX;
 pub use fault::{Collector, Fault, Faults, nearest, one_of};
+pub use host::HostSettings;
 pub use images::ImagesSettings;
 pub use isolation::{IsolationSettings, SpecialPorts};
 pub use lifetimes::Lifetimes;
@@ -83,9 +85,9 @@ pub use source::{DnsmasqSettings, ListenerSettings, SourceSettings};
 pub use start::{SetLogLevel, Start};
 pub use store::{StoreSettings, StoreUrl};
 pub use template::{
-    Again, ContainerSettings, HIDDEN, Hidden, Readiness, SidecarSettings, TemplateSettings, TimeSettings, VolumeScope,
-    VolumeSettings, join_words, parse_toml, read_template, read_template_keys, reread_template, write_lifespan,
-    write_toml,
+    Again, ContainerSettings, HIDDEN, Hidden, KEYS_OF_CLIENTS, Readiness, SidecarSettings, TemplateSettings,
+    TimeSettings, VolumeScope, VolumeSettings, join_words, parse_toml, read_template, read_template_keys,
+    reread_template, write_lifespan, write_toml,
 };
 pub use volumes::VolumesSettings;
 
@@ -122,6 +124,8 @@ pub struct Settings {
     pub portal: PortalSettings,
     /// The names of services, instances and clients.
     pub dns: DnsSettings,
+    /// The name of this machine among hosts, and its roles.
+    pub host: HostSettings,
     /// The balancers that the daemon keeps by itself; `None` if it keeps none.
     pub balancer: Option<BalancerSettings>,
     /// The links, in the order of the settings. Their names differ and their prefixes do not overlap.
@@ -280,6 +284,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     let metadata = MetadataSettings::read(root.section("metadata"));
     let portal = PortalSettings::read(root.section("portal"));
     let dns = DnsSettings::read(root.section("dns"));
+    let host = HostSettings::read(root.section("host"));
     let options = read_options(&mut root);
     let (class_outlines, classes): (Vec<class::Outline>, Vec<_>) = class::read_all(&mut root).into_iter().unzip();
     let common = Common {
@@ -332,6 +337,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         metadata,
         portal: common.portal,
         dns: common.dns,
+        host,
         balancer: balancer?,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,

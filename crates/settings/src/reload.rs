@@ -15,9 +15,9 @@ use serde::{Deserialize, Serialize};
 use self::links::links;
 use self::templates::templates;
 use super::{
-    ApiSettings, ClassSettings, DnsSettings, DnsmasqSettings, Engines, Fault, Faults, ImagesSettings, LimitsSettings,
-    Listen, ListenerSettings, LogSettings, MetadataSettings, NetworkSettings, PortalSettings, SecretsSettings,
-    Settings, SourceSettings, StoreSettings, VolumesSettings,
+    ApiSettings, ClassSettings, DnsSettings, DnsmasqSettings, Engines, Fault, Faults, HostSettings, ImagesSettings,
+    LimitsSettings, Listen, ListenerSettings, LogSettings, MetadataSettings, NetworkSettings, PortalSettings,
+    SecretsSettings, Settings, SourceSettings, StoreSettings, VolumesSettings,
 };
 use orchestrator_model::LeaseSource;
 
@@ -143,6 +143,10 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
                 forward,
                 listen: dns_listen,
             },
+        host: HostSettings {
+            name: host_name,
+            roles: host_roles,
+        },
         balancer,
         links: _,
         classes: _,
@@ -196,6 +200,8 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ("dns.rate", Effect::Changed, *rate != written.dns.rate),
         ("dns.forward", Effect::Changed, *forward != written.dns.forward),
         ("dns.listen", Effect::Changed, *dns_listen != written.dns.listen),
+        ("host.name", Effect::Changed, *host_name != written.host.name),
+        ("host.roles", Effect::Changed, *host_roles != written.host.roles),
         ("balancer", Effect::Changed, *balancer != written.balancer),
         (
             "metadata.address",

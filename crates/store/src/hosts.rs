@@ -13,6 +13,7 @@ statements! {
     LIST = "select id, name, address, fingerprint, roles, state, first_seen, last_seen from hosts order by name";
     INSERT_LOCAL = "insert into hosts (id, name, address, fingerprint, roles, state, first_seen, last_seen)
         values ($1, $1, null, null, '[]', $2, $3, $3) on conflict (id) do nothing";
+    DECLARE = "update hosts set name = $2, roles = $3 where id = $1 and (name <> $2 or roles <> $3)";
     SEEN = "update hosts set last_seen = $2 where id = $1 and last_seen < $2";
 }
 
@@ -67,6 +68,40 @@ impl Store {
     /// When the database is away.
     pub async fn saw_host(&self, id: HostId, at: Timestamp) -> Result<(), StoreError> {
         self.write(SawHost { id, at }).await
+    }
+}
+
+impl Store {
+    /// Records the name and the roles that the settings give the daemon's own machine.
+    ///
+    /// # Errors
+    ///
+    /// When the database is away, or another host has the name.
+    pub async fn declare_local_host(&self, name: String, roles: Vec<String>) -> Result<(), StoreError> {
+        self.write(DeclareLocal { name, roles }).await
+    }
+}
+
+struct DeclareLocal {
+    name: String,
+    roles: Vec<String>,
+}
+
+impl Write for DeclareLocal {
+    type Output = ();
+    const DOING: &'static str = "record the name and the roles of this host";
+
+    async fn apply(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let roles = serde_json::Value::from(self.roles.clone()).to_string();
+        execute!(
+            &mut batch.tx,
+            "record the name and the roles of this host",
+            DECLARE,
+            HostId::LOCAL,
+            self.name.as_str(),
+            roles.as_str()
+        )
+        .map(drop)
     }
 }
 

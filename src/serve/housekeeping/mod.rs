@@ -12,6 +12,7 @@ mod spool;
 mod wall_clock;
 
 use super::Context;
+use super::hosts::Hosts;
 use orchestrator_source::dnsmasq::Intake;
 use orchestrator_store::Store;
 
@@ -23,12 +24,13 @@ pub(super) fn register_early(context: &Context) {
 }
 
 /// Registers what works on the database.
-pub(super) fn register(context: &Context, store: &Store, intake: Intake) {
+pub(super) fn register(context: &Context, store: &Store, intake: Intake, hosts: Hosts) {
     let driver = &context.driver;
     driver.register(database::registration(), database::Database::new(context, store));
     driver.register(examination::registration(), examination::Examination::new(store));
     driver.register(expiry::registration(), expiry::Expiry::new(context, store));
-    driver.register(local_host::registration(), local_host::LocalHost::new(context, store));
+    let local = local_host::LocalHost::new(context, store, hosts);
+    driver.register(local_host::registration(), local);
     driver.register(history::registration(), history::History::new(context, store));
     driver.register(spool::registration(), spool::SpoolIntake::new(context, intake));
 }

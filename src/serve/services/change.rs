@@ -8,6 +8,7 @@ use orchestrator_api::{Deployed, ServiceControl, ServiceError, ServiceListed};
 use orchestrator_model::{
     Endpoints, Operation, OperationId, OperationKind, OperationState, Page, RecordedService, ServiceState,
 };
+use orchestrator_service::place::rehearse;
 use orchestrator_service::{MOST_INSTANCES, ServiceSpec};
 use orchestrator_settings::{Hidden, Settings};
 use orchestrator_store::{NewDeploy, OperationFilter, ServiceChange, ServiceSituation, StoreError};
@@ -19,6 +20,22 @@ use super::scale::scaled;
 
 /// How often a change is tried again that somebody else's change came before.
 const TRIES: usize = 5;
+
+/// Tries a change again that somebody else's change came before, unless the caller holds it to what was read of the service.
+/// The last try's failure is the answer.
+async fn again<T, F>(name: &str, expect: Option<u64>, attempt: impl Fn() -> F) -> Result<T, ServiceError>
+where
+    F: Future<Output = Result<T, ServiceError>>,
+{
+    for _ in 1..TRIES {
+        match attempt().await {
+            Err(ServiceError::Store(StoreError::ServiceChanged { name: changed, .. }))
+                if expect.is_none() || changed != name => {}
+            done => return done,
+        }
+    }
+    attempt().await
+}
 
 /// A version that is to be deployed, and what it is held to.
 struct Wanted {
@@ -50,15 +67,7 @@ impl Services {
         plan: bool,
         by: &str,
     ) -> Result<Deployed, ServiceError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match self.try_deploy(wanted, expect, plan, by).await {
-                // Somebody else was faster, and the caller did not say that this matters.
-                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() && tries < TRIES => {}
-                done => return done,
-            }
-        }
+        again(&wanted.spec.name, expect, || self.try_deploy(wanted, expect, plan, by)).await
     }
 
     async fn try_deploy(
@@ -84,8 +93,8 @@ impl Services {
         spec.keep_hidden(before.as_ref()).map_err(|key| {
             ServiceError::Refused(format!("{key} stands for a hidden value, and there is none to keep"))
         })?;
-        refuse_addresses_in_use(&spec, &settings)?;
-        self.refuse_taken_routes(&spec, &settings).await?;
+        self.refuse_addresses_in_use(&spec, &settings).await?;
+        let others = self.refuse_taken_routes(&spec, &settings).await?;
         let recorded = present.as_ref().map(|present| &present.service);
         let changes = changes(before.as_ref(), recorded, &spec);
         let is_active = recorded.is_some_and(|recorded| recorded.state == ServiceState::Active);
@@ -102,6 +111,7 @@ impl Services {
             generation: seen.unwrap_or_default(),
             replaces: !keeps && present.is_some(),
             changes,
+            warnings: self.warnings(&spec),
             operation: None,
         };
         if deployed.changes.is_empty() && is_active && !wanted.renews {
@@ -120,6 +130,7 @@ impl Services {
             instances: spec.count(),
             seen,
             keeps_instances: keeps,
+            others,
             detail: format!("image {}", spec.template.main.image),
         };
         let recorded = self
@@ -136,46 +147,6 @@ impl Services {
         deployed.generation = recorded.service.generation;
         deployed.operation = Some(recorded.operation);
         Ok(deployed)
-    }
-
-    /// Refuses a route that another service has.
-    async fn refuse_taken_routes(&self, spec: &ServiceSpec, settings: &Settings) -> Result<(), ServiceError> {
-        if spec.routes.is_empty() && spec.listen.is_empty() {
-            return Ok(());
-        }
-        let routes: BTreeSet<_> = spec.routes.iter().map(|route| (&route.host, &route.path)).collect();
-        let listen: BTreeSet<_> = spec
-            .listen
-            .iter()
-            .map(|listen| (listen.address, listen.number))
-            .collect();
-        for (name, version) in self.store.current_service_versions().await? {
-            if name == spec.name {
-                continue;
-            }
-            // One that cannot be read is shown by its own worker.
-            let Ok(other) = Self::read(&version, settings) else {
-                continue;
-            };
-            if let Some(route) = other
-                .routes
-                .iter()
-                .find(|route| routes.contains(&(&route.host, &route.path)))
-            {
-                let (host, path) = (&route.host, &route.path);
-                return Err(ServiceError::Refused(format!(
-                    "service {name} has the route {host}{path} already; take another one, or remove it there first"
-                )));
-            }
-            let is_taken = |other: &&orchestrator_model::Listen| listen.contains(&(other.address, other.number));
-            if let Some(taken) = other.listen.iter().find(is_taken) {
-                let (address, number) = (taken.address, taken.number);
-                return Err(ServiceError::Refused(format!(
-                    "service {name} has the virtual address [{address}]:{number} already; take another one"
-                )));
-            }
-        }
-        Ok(())
     }
 
     async fn situation(&self, name: &str) -> Result<ServiceSituation, ServiceError> {
@@ -200,6 +171,7 @@ impl Services {
             generation: service.generation,
             changes: Vec::new(),
             replaces: false,
+            warnings: Vec::new(),
             operation: changed.map(|changed| changed.operation),
         })
     }
@@ -254,6 +226,44 @@ impl Services {
         self.try_deploy(&wanted, Some(seen), false, by).await
     }
 
+    async fn try_scale(
+        &self,
+        by: &str,
+        name: &str,
+        to: &str,
+        oldest_first: bool,
+        expect: Option<u64>,
+    ) -> Result<Deployed, ServiceError> {
+        let service = self.situation(name).await?.service;
+        let count = service
+            .instances
+            .ok_or_else(|| StoreError::PerClientService(name.to_owned()))?;
+        let instances = scaled(count, to).map_err(ServiceError::Refused)?;
+        if instances > MOST_INSTANCES {
+            let reason =
+                format!("{instances} instances are more than {MOST_INSTANCES}, which is the most of a service");
+            return Err(ServiceError::Refused(reason));
+        }
+        let change = ServiceChange::Scale {
+            instances,
+            oldest_first,
+        };
+        let seen = expect.unwrap_or(service.generation);
+        self.change(by, name, change, Some(seen)).await
+    }
+
+    /// What is not wrong with a service and keeps its instances waiting.
+    fn warnings(&self, spec: &ServiceSpec) -> Vec<String> {
+        let count = spec.count().unwrap_or_default();
+        match rehearse(&spec.placement, count, &self.hosts.now()) {
+            Ok(()) => Vec::new(),
+            Err((0, reason)) => vec![format!("its instances wait: {reason}")],
+            Err((placed, reason)) => vec![format!(
+                "{placed} of {count} instances have a host, the others wait: {reason}"
+            )],
+        }
+    }
+
     fn listed(situation: ServiceSituation, settings: &Settings) -> ServiceListed {
         let spec = spec_in_force(&situation, settings).map(|spec| spec.written(Hidden::Values));
         ServiceListed {
@@ -264,31 +274,6 @@ impl Services {
             situation,
         }
     }
-}
-
-/// Refuses a virtual address that somebody else of its link has or may get.
-fn refuse_addresses_in_use(spec: &ServiceSpec, settings: &Settings) -> Result<(), ServiceError> {
-    for listen in &spec.listen {
-        let address = listen.address;
-        let Some(link) = settings.links.iter().find(|link| link.prefix().contains(&address)) else {
-            continue;
-        };
-        let holder = match address {
-            _ if link.address.addr() == address => "this machine",
-            _ if link.front_door() == Some(address) => "the front door",
-            _ if link.portal() == Some(address) => "the portal",
-            _ if link.pool.is_some_and(|pool| pool.contains(&address)) => "a client",
-            _ if link.reservations.iter().any(|one| one.address == Some(address)) => "a client",
-            _ if link.class_pools.iter().any(|pool| pool.pool.contains(&address)) => "a client",
-            _ if link.instances.is_some_and(|range| range.contains(&address)) => "an instance",
-            _ => continue,
-        };
-        let (name, prefix) = (&link.name, link.prefix());
-        return Err(ServiceError::Refused(format!(
-            "{holder} of link {name} has {address}, or may get it; take another address of {prefix}, outside of its ranges"
-        )));
-    }
-    Ok(())
 }
 
 /// The version in force, if this program and these settings can read it.
@@ -302,6 +287,7 @@ fn has_same_instances(before: &ServiceSpec, after: &ServiceSpec) -> bool {
     before.template == after.template
         && before.network == after.network
         && before.ports == after.ports
+        && before.placement == after.placement
         // With a virtual address, all that they send goes through this machine.
         && before.listen.is_empty() == after.listen.is_empty()
         && before.count().is_some() == after.count().is_some()
@@ -374,40 +360,11 @@ impl ServiceControl for Services {
         oldest_first: bool,
         expect: Option<u64>,
     ) -> Result<Deployed, ServiceError> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let service = self.situation(name).await?.service;
-            let count = service
-                .instances
-                .ok_or_else(|| StoreError::PerClientService(name.to_owned()))?;
-            let instances = scaled(count, to).map_err(ServiceError::Refused)?;
-            if instances > MOST_INSTANCES {
-                let reason =
-                    format!("{instances} instances are more than {MOST_INSTANCES}, which is the most of a service");
-                return Err(ServiceError::Refused(reason));
-            }
-            let change = ServiceChange::Scale {
-                instances,
-                oldest_first,
-            };
-            let seen = expect.unwrap_or(service.generation);
-            match self.change(by, name, change, Some(seen)).await {
-                // What was counted on is not so any more.
-                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() && tries < TRIES => {}
-                done => return done,
-            }
-        }
+        again(name, expect, || self.try_scale(by, name, to, oldest_first, expect)).await
     }
 
     async fn bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
-        for _ in 1..TRIES {
-            match self.try_bump(by, name, expect).await {
-                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() => {}
-                done => return done,
-            }
-        }
-        self.try_bump(by, name, expect).await
+        again(name, expect, || self.try_bump(by, name, expect)).await
     }
 
     async fn rollback(
@@ -417,13 +374,7 @@ impl ServiceControl for Services {
         version: Option<u64>,
         expect: Option<u64>,
     ) -> Result<Deployed, ServiceError> {
-        for _ in 1..TRIES {
-            match self.try_rollback(by, name, version, expect).await {
-                Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() => {}
-                done => return done,
-            }
-        }
-        self.try_rollback(by, name, version, expect).await
+        again(name, expect, || self.try_rollback(by, name, version, expect)).await
     }
 
     async fn pause(&self, by: &str, name: &str, paused: bool, expect: Option<u64>) -> Result<Deployed, ServiceError> {

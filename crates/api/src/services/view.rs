@@ -67,6 +67,7 @@ pub(super) fn deployment(deployed: Deployed) -> wire::Deployment {
         generation: deployed.generation,
         changes: deployed.changes.into_iter().map(change).collect(),
         replaces: deployed.replaces,
+        warnings: deployed.warnings,
         operation: deployed.operation.map(operation_view),
     }
 }

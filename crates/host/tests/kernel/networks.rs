@@ -1,5 +1,7 @@
 //! Bridges and routes of the local host, in the kernel.
 
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 use orchestrator_host::{
     Applied, BridgeFlaw, BridgePlan, BridgePurpose, Host, HostChange, ListRequest, Listed, NetworkChange, NetworkItem,
@@ -190,6 +192,76 @@ fn a_bridge_is_made_mended_and_removed_only_when_it_was_made_for_a_network() -> 
             host.see_bridge(&bridge("br0", BridgePurpose::Link)?, &[])
                 .await?
                 .is_some()
+        );
+        Ok(())
+    })
+}
+
+/// The addresses of `br0` that are not link-local, in order, each with its prefix length.
+fn addresses() -> Result<Vec<String>> {
+    let shown = Command::new("ip")
+        .args(["-6", "-oneline", "address", "show", "dev", "br0", "scope", "global"])
+        .output()?;
+    ensure!(shown.status.success(), "{shown:?}");
+    let shown = String::from_utf8(shown.stdout)?;
+    let mut found: Vec<String> = shown
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(3).map(str::to_owned))
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn add_by_hand(address: &str) -> Result<()> {
+    let added = Command::new("ip")
+        .args(["address", "add", address, "dev", "br0", "nodad"])
+        .output()?;
+    ensure!(added.status.success(), "{added:?}");
+    Ok(())
+}
+
+/// Virtual addresses in the prefix of a link are as docs/balancing.md says.
+#[test]
+fn a_virtual_address_is_put_kept_over_a_restart_and_taken_away_and_those_of_others_stay() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        let part = NetworkPart::Link("br0".to_owned());
+        let plan = |services: &[&str]| -> Result<BridgePlan> {
+            let services = services.iter().map(|address| address.parse());
+            Ok(BridgePlan {
+                services: services.collect::<Result<_, _>>()?,
+                address: Some("fd39::1/64".parse()?),
+                ..bridge("br0", BridgePurpose::Link)?
+            })
+        };
+        let whole = |plan: &BridgePlan| NetworkChange::Whole(vec![NetworkItem::Bridge(plan.clone())]);
+        add_by_hand("fd39::bb/128")?;
+        add_by_hand("fd39::cc/128")?;
+        let listening = plan(&["fd39::aa", "fd39::cc"])?;
+        let missing = lab.host.see_bridge(&listening, &[]).await?.unwrap().flaws;
+        ensure!(
+            missing.contains(&BridgeFlaw::NoAddress("fd39::aa/128".parse()?)),
+            "{missing:?}"
+        );
+        lab.host.apply(&part, 0, 1, &whole(&listening)).await?;
+        let all = ["fd39::1/64", "fd39::aa/128", "fd39::bb/128", "fd39::cc/128"];
+        ensure!(addresses()? == all, "{:?}", addresses()?);
+        ensure!(lab.host.see_bridge(&listening, &[]).await?.unwrap().flaws.is_empty());
+
+        // The next daemon finds it as it is to be, and leaves it so.
+        let next = lab.another_host();
+        ensure!(next.see_bridge(&listening, &[]).await?.unwrap().flaws.is_empty());
+        next.apply(&part, 0, 1, &whole(&listening)).await?;
+        ensure!(addresses()? == all, "{:?}", addresses()?);
+
+        // Nobody listens any more, while that daemon runs or before it starts: what it put there goes, and no other.
+        let silent = plan(&[])?;
+        let stray = lab.another_host().see_bridge(&silent, &[]).await?.unwrap().flaws;
+        ensure!(stray == [BridgeFlaw::StrayAddress("fd39::aa".parse()?)], "{stray:?}");
+        next.apply(&part, 1, 2, &whole(&silent)).await?;
+        ensure!(
+            addresses()? == ["fd39::1/64", "fd39::bb/128", "fd39::cc/128"],
+            "{:?}",
+            addresses()?
         );
         Ok(())
     })

@@ -14,7 +14,7 @@ use crate::addresses::Reserved;
 use orchestrator_catalog::{Declared, Template};
 use orchestrator_host::{Capabilities, Capability};
 use orchestrator_model::{
-    Attachment, Container, EventKind, HostId, InstanceId, MacAddress, Mount, NewEvent, RecordedVolume, Resolver, Share,
+    Attachment, Container, EventKind, InstanceId, MacAddress, Mount, NewEvent, RecordedVolume, Resolver, Share,
     SlotKey, Timestamp,
 };
 use orchestrator_settings::{Settings, TemplateSettings};
@@ -60,9 +60,13 @@ impl Orchestrator {
             template: name,
             network,
             by_router,
+            host,
         }) = self.want(situation)
         else {
             return Ok(Planned::Done);
+        };
+        let Some(host) = host else {
+            return Ok(Planned::NoPlace);
         };
         let segment = segment(declared.settings(), &network);
         let (Some(template), Some(mut segment)) = (declared.template(&name), segment) else {
@@ -73,7 +77,7 @@ impl Orchestrator {
         if by_router && segment.gateway.is_some() {
             segment.prefix_length = 128;
         }
-        if self.ask_for_place(situation, template, &network).await? == Verdict::Later {
+        if self.ask_for_place(situation, template, &network, &host).await? == Verdict::Later {
             return Ok(Planned::NoPlace);
         }
         let now = self.inner.clock.now();
@@ -113,7 +117,7 @@ impl Orchestrator {
             }
         };
         let volumes = match self
-            .plan_volumes(&situation.key, &HostId::local(), &template.settings, &had)
+            .plan_volumes(&situation.key, &host, &template.settings, &had)
             .await?
         {
             Ok(volumes) => volumes,
@@ -126,6 +130,7 @@ impl Orchestrator {
         let holding = situation.holding.as_ref();
         let mark = holding.map(|holding| self.inner.records.mark_of(&holding.client.duid));
         let mut new = new_instance(id, situation, mark, attachments, volumes, template, now);
+        new.host = Some(host);
         if new.spec.main.resolver.is_none() {
             new.spec.main.resolver = self.own_resolver(declared.settings(), &network, &template.settings.engine);
         }
@@ -377,7 +382,7 @@ fn not_free(volume: &RecordedVolume) -> String {
     }
 }
 
-/// The new instance for a slot.
+/// The new instance for a slot, on no host yet.
 fn new_instance(
     id: InstanceId,
     situation: &Situation,
@@ -393,7 +398,7 @@ fn new_instance(
         id,
         owner: owner.clone(),
         slot: slot.clone(),
-        host: Some(HostId::local()),
+        host: None,
         template: name.clone(),
         version,
         spec: spec(id, situation, mark, &attachments, volumes.mounts, template),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::{Lease, Owner, Slot, Timestamp};
+use orchestrator_model::{HostId, Lease, Owner, Slot, Timestamp};
 use orchestrator_settings::Again;
 use orchestrator_store::Holding;
 
@@ -19,6 +19,8 @@ pub enum Want {
         /// Whether everything that it sends goes through this machine, also to its own network. Virtual addresses need it:
         /// their answers are translated back here.
         by_router: bool,
+        /// The host that it is placed on. `None` while nobody has chosen one: then an empty slot waits for that.
+        host: Option<HostId>,
     },
     /// That the instance that fills the slot stays. An empty slot remains empty.
     Keep,
@@ -100,6 +102,7 @@ impl Wants for Clients {
                 template: slot.as_str().to_owned(),
                 network: link.clone(),
                 by_router: false,
+                host: Some(HostId::local()),
             };
             (slot, want)
         });

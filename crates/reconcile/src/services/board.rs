@@ -74,11 +74,18 @@ fn wanted(reading: &Reading, replaced: BTreeSet<ClientId>) -> Wanted {
         let spec = reading.spec(slot.version);
         let by_router = spec.is_some_and(|spec| !spec.listen.is_empty());
         let network = spec.and_then(|spec| spec.network.clone());
-        let want = match network.filter(|_| slot.state == SlotState::Wanted) {
+        let is_filled = reading.instance_in(slot).is_some();
+        let host = match reading.places.get(&slot.number) {
+            Some(Ok(host)) if !is_filled => Some(host.clone()),
+            _ => None,
+        };
+        let is_placed = is_filled || host.is_some();
+        let want = match network.filter(|_| slot.state == SlotState::Wanted && is_placed) {
             Some(network) => Want::Fill {
                 template: service_template(&service.name, slot.version),
                 network,
                 by_router,
+                host,
             },
             None => Want::Keep,
         };

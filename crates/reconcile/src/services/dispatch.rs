@@ -1,9 +1,11 @@
 //! Wakes the workers of services: after commits, when routers have moved on, and from time to time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_model::Event;
+use orchestrator_service::place::KnownHost;
 use tokio::sync::{broadcast, watch};
 
 use super::Services;
@@ -19,6 +21,7 @@ struct Dispatch {
     services: Services,
     events: broadcast::Receiver<Event>,
     routers: watch::Receiver<()>,
+    hosts: watch::Receiver<Arc<Vec<KnownHost>>>,
 }
 
 /// Wakes workers until the daemon stops.
@@ -31,6 +34,7 @@ pub(super) fn register(services: &Services) {
     let dispatch = Dispatch {
         events: services.inner.records.subscribe(),
         routers: services.inner.routers.changes(),
+        hosts: services.inner.known_hosts.clone(),
         services: services.clone(),
     };
     services.inner.driver.register(registration, dispatch);
@@ -56,7 +60,7 @@ impl Reconciler for Dispatch {
         Ok(Next::Wait)
     }
 
-    /// Returns only when events were lost: then everything is read.
+    /// Returns only when events were lost, or hosts are others than before: then everything is read.
     async fn notified(&mut self) {
         loop {
             tokio::select! {
@@ -65,6 +69,7 @@ impl Reconciler for Dispatch {
                     Err(broadcast::error::RecvError::Lagged(_)) => return,
                     Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
                 },
+                Ok(()) = self.hosts.changed() => return,
                 Ok(()) = self.routers.changed() => {
                     let waiting: Vec<String> = self.services.waiting().iter().cloned().collect();
                     waiting.iter().for_each(|service| self.services.wake(service));

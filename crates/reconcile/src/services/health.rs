@@ -27,6 +27,9 @@ impl Services {
             let (health, detail) = match (instance.filter(|instance| is_up(instance)), spec) {
                 (Some(instance), Some(spec)) => self.health(reading.name(), slot, instance, spec, &mut checked),
                 (Some(instance), None) => (slot.health_of(instance.id), slot.detail.clone()),
+                // What it has of a slot without an instance is why there was no host.
+                (None, _) if instance.is_some() && slot.instance.is_none() => (Health::Unknown, None),
+                (None, _) if instance.is_none() => (Health::Unknown, reading.unplaced(slot)),
                 (None, _) => (Health::Unknown, slot.detail.clone()),
             };
             changes.extend(self.changed(reading.name(), slot, instance, health, detail));
@@ -62,7 +65,9 @@ impl Services {
         detail: Option<String>,
     ) -> Option<SlotChange> {
         let id = instance.map(|instance| instance.id);
-        if (slot.health, slot.instance) == (health, id) {
+        let waits = id.is_none().then(|| detail.clone()).flatten();
+        let is_same = (slot.health, slot.instance) == (health, id);
+        if is_same && (id.is_some() || slot.detail == detail) {
             return None;
         }
         let now = self.inner.clock.now();
@@ -78,6 +83,14 @@ impl Services {
             detail: Some(in_words(slot, health, detail)),
             service: Some(service.to_owned()),
             ..instance.event(now, EventKind::HealthChanged)
+        });
+        let waits = waits.filter(|waits| slot.detail.as_ref() != Some(waits));
+        let event = event.or_else(|| {
+            Some(NewEvent {
+                detail: Some(format!("slot {}: {}", slot.number, waits?)),
+                service: Some(service.to_owned()),
+                ..NewEvent::new(now, EventKind::InstanceWaiting)
+            })
         });
         Some(SlotChange {
             slot: after,

@@ -19,6 +19,7 @@ mod dispatch;
 mod endpoints;
 mod health;
 mod moves;
+mod placement;
 mod probe;
 mod reading;
 mod records;
@@ -27,12 +28,14 @@ mod wants;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use orchestrator_host::Host;
 use orchestrator_model::{Clock, Endpoints, HostId};
+use orchestrator_runtime::conditions::{Conditions, Owned};
 use orchestrator_runtime::notifications::Notifications;
 use orchestrator_runtime::routers::Routers;
+use orchestrator_service::place::KnownHost;
 use orchestrator_settings::Current;
 use orchestrator_store::StoreError;
 use tokio::sync::watch;
@@ -42,6 +45,7 @@ use tokio_util::task::TaskTracker;
 use self::board::Board;
 use self::clients::Turns;
 use self::endpoints::Publisher;
+pub use self::placement::HostLoads;
 use self::probe::Prober;
 use self::reading::Reading;
 pub use self::records::ServiceRecords;
@@ -57,6 +61,8 @@ pub struct Parts {
     pub records: Arc<dyn ServiceRecords>,
     /// The machines on which instances run.
     pub hosts: Vec<Arc<dyn Host>>,
+    /// The names, roles and states of hosts. Services are placed on those of them that are also in `hosts`.
+    pub known_hosts: watch::Receiver<Arc<Vec<KnownHost>>>,
     /// The routers that lead to endpoints.
     pub routers: Routers,
     /// Where endpoints are sent.
@@ -65,6 +71,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Wakes the workers of instances.
     pub notifications: Notifications,
+    /// Where it shows services that no host can have.
+    pub conditions: Conditions,
     /// Runs the reconcilers.
     pub driver: Driver,
     /// Counts the checks that are under way.
@@ -86,7 +94,14 @@ struct Inner {
     publisher: Publisher,
     clock: Clock,
     notifications: Notifications,
+    conditions: Conditions,
     driver: Driver,
+    // The ids of the hosts that this daemon reaches.
+    hosts: BTreeSet<HostId>,
+    known_hosts: watch::Receiver<Arc<Vec<KnownHost>>>,
+    loads: OnceLock<Arc<dyn HostLoads>>,
+    // The conditions of services with slots that no host can have.
+    unplaced: Mutex<BTreeMap<String, Owned>>,
     board: Board,
     prober: Prober,
     workers: Mutex<HashMap<String, Arc<Wake>>>,
@@ -132,7 +147,12 @@ impl Services {
                 routers: parts.routers,
                 clock: parts.clock,
                 notifications: parts.notifications,
+                conditions: parts.conditions,
                 driver: parts.driver,
+                hosts: hosts.keys().cloned().collect(),
+                known_hosts: parts.known_hosts,
+                loads: OnceLock::new(),
+                unplaced: Mutex::default(),
                 board,
                 prober: Prober::new(hosts, parts.tracker, parts.stop, Box::new(wake)),
                 workers: Mutex::default(),
@@ -150,8 +170,9 @@ impl Services {
         ServiceWants(self.inner.board.clone())
     }
 
-    /// Begins to work.
-    pub fn register(&self) {
+    /// Begins to work. `loads` says what hosts carry.
+    pub fn register(&self, loads: Arc<dyn HostLoads>) {
+        self.follow_loads(loads);
         dispatch::register(self);
     }
 

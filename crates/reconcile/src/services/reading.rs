@@ -7,12 +7,16 @@ use orchestrator_service::ServiceSpec;
 use orchestrator_settings::Settings;
 use orchestrator_store::ServiceSituation;
 
+use super::placement::Places;
+
 /// What is recorded of a service at one moment, and what follows from it without a question.
 pub(super) struct Reading {
     pub(super) situation: ServiceSituation,
     /// The versions in use. One that this program or these settings cannot read is `None`: it keeps its instances, and gets
     /// no others.
     pub(super) specs: BTreeMap<u64, Option<ServiceSpec>>,
+    /// The hosts of wanted slots without an instance. Empty until they are placed.
+    pub(super) places: Places,
     /// The places of the live instances in the situation. Those of a service with one for each client have all the same slot.
     by_slot: HashMap<Slot, usize>,
 }
@@ -25,6 +29,7 @@ impl Reading {
         Self {
             specs: specs.collect(),
             by_slot: places.map(|(place, instance)| (instance.slot.clone(), place)).collect(),
+            places: Places::new(),
             situation,
         }
     }
@@ -41,6 +46,12 @@ impl Reading {
     /// The version that the instances are to have, if it can be read.
     pub(super) fn target(&self) -> Option<&ServiceSpec> {
         self.spec(self.situation.service.version)
+    }
+
+    /// Why no host can have the instance of a slot; `None` if one can, or it has one.
+    pub(super) fn unplaced(&self, slot: &ServiceSlot) -> Option<String> {
+        let place = self.places.get(&slot.number)?;
+        place.as_ref().err().map(ToString::to_string)
     }
 
     /// The live instance in a slot.

@@ -76,8 +76,13 @@ impl Services {
             version: slot.version,
             state,
             opened: slot.opened,
-            since: slot.since,
+            since: match instance {
+                // Its time to serve begins when it is made, however long the slot waited for a host.
+                Some(instance) if slot.health_of(instance.id) != Health::Passing => slot.since.max(instance.created),
+                _ => slot.since,
+            },
             phase: instance.map(|instance| instance.phase),
+            unplaced: reading.unplaced(slot),
             attempts: instance.map_or(0, |instance| instance.attempts),
             health: own(instance.map_or(Health::Unknown, |instance| slot.health_of(instance.id))),
             off: instance.is_some_and(|instance| instance.times.off.is_some()),

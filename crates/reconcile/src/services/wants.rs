@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::{ClientId, Owner, Slot, Timestamp};
+use orchestrator_model::{ClientId, HostId, Owner, Slot, Timestamp};
 use orchestrator_service::PerClient;
 use orchestrator_store::Holding;
 
@@ -106,6 +106,7 @@ impl Wants for ServiceWants {
                         template,
                         network: client.link.clone(),
                         by_router: false,
+                        host: Some(HostId::local()),
                     };
                     Some((slot, known(&want, declared)))
                 }

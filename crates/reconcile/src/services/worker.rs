@@ -100,7 +100,9 @@ impl Services {
             self.forget(name);
             return Ok(After::Gone);
         };
-        let reading = Reading::new(situation, &self.inner.settings.get());
+        let mut reading = Reading::new(situation, &self.inner.settings.get());
+        reading.places = self.place(&reading);
+        self.show_unplaced(&reading);
         let replaced = self.replaced(&reading);
         if let Some((wanted, before)) = self.inner.board.put(&reading, replaced) {
             self.inner.notifications.notify(Owner::Service(name.to_owned()));
@@ -203,6 +205,7 @@ impl Services {
     fn forget(&self, name: &str) {
         self.inner.board.remove(name);
         self.turns().remove(name);
+        self.unplaced().remove(name);
         self.inner.publisher.remove(name);
         self.inner.prober.keep(name, &std::collections::BTreeSet::new());
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use orchestrator_catalog::{Declared, View};
 use orchestrator_host::Host;
 use orchestrator_host::fake::{FakeMachine, MachineSettings};
-use orchestrator_model::{ContainerSpec, Owner, Phase, Slot, SlotKey, Timestamp};
+use orchestrator_model::{ContainerSpec, HostId, Owner, Phase, Slot, SlotKey, Timestamp};
 use orchestrator_reconcile::driver::{self, Driver};
 use orchestrator_reconcile::images::{self, Pins, Sweeper};
 use orchestrator_reconcile::instance::{Clients, NoFiles, NoRules, Orchestrator, PacketRules, Parts, Want, Wants};
@@ -49,6 +49,7 @@ impl Wants for Replicas {
                 template: "replica".to_owned(),
                 network: "br0".to_owned(),
                 by_router: false,
+                host: Some(HostId::local()),
             };
             (Slot::numbered(number), want)
         };
@@ -84,6 +85,7 @@ impl Wants for PerClient {
                 template: "dns".to_owned(),
                 network: link.clone(),
                 by_router: false,
+                host: Some(HostId::local()),
             };
             (slot, want)
         };

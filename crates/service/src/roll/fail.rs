@@ -11,6 +11,7 @@ use crate::health::Health;
 pub(super) fn replace_failed(board: &mut Board<'_>) -> bool {
     let situation = board.situation;
     let mut failed: Vec<(&SlotSituation, String)> = Vec::new();
+    let mut unplaced = None;
     for slot in board.wanted.clone() {
         if slot.serves() {
             continue;
@@ -20,6 +21,10 @@ pub(super) fn replace_failed(board: &mut Board<'_>) -> bool {
             continue;
         }
         let until = slot.since.plus(situation.strategy.within);
+        if let Some(reason) = &slot.unplaced {
+            unplaced = unplaced.or(wait_for_host(board, slot, until, reason));
+            continue;
+        }
         match failure(board, slot, until) {
             Some(reason) => failed.push((slot, reason)),
             None => {
@@ -30,6 +35,10 @@ pub(super) fn replace_failed(board: &mut Board<'_>) -> bool {
                 board.wake(until);
             }
         }
+    }
+    if let Some(reason) = unplaced {
+        give_up(board, reason);
+        return true;
     }
     // One of an old version is replaced anyway: it makes room.
     let (old, counted): (Vec<_>, Vec<_>) = failed
@@ -71,7 +80,7 @@ fn failure(board: &Board<'_>, slot: &SlotSituation, until: Timestamp) -> Option<
 /// Counts the failure of one slot, and replaces it if its pause is over. Returns whether the version was given up.
 fn count_failure(board: &mut Board<'_>, slot: &SlotSituation, reason: String) -> bool {
     let situation = board.situation;
-    let (failures, target) = (situation.failures, situation.target.version);
+    let failures = situation.failures;
     let until = failures
         .last
         .map_or(situation.now, |last| last.plus(back_off(failures.in_a_row)));
@@ -83,21 +92,59 @@ fn count_failure(board: &mut Board<'_>, slot: &SlotSituation, reason: String) ->
     }
     let count = failures.in_a_row.saturating_add(1);
     let reason = format!("slot {} of version {}: {reason}", slot.number, slot.version);
-    let is_tried = situation.good != Some(target) && situation.given_up != Some(target);
-    if is_tried && board.is_current(slot) && !situation.paused && count >= situation.strategy.failures {
+    if is_tried(board, slot) && count >= situation.strategy.failures {
         board.add(Move::Failed { reason: reason.clone() });
-        let (version, back_to) = (target, situation.good);
         let reason = format!("{count} of its instances failed in a row, the last one was {reason}");
-        board.add(Move::GiveUp {
-            version,
-            back_to,
-            reason,
-        });
+        give_up(board, reason);
         return true;
     }
     board.add(Move::Failed { reason: reason.clone() });
     board.drain(slot.number, Cause::Failed(reason));
     false
+}
+
+/// Whether a failure of this slot counts against a version that may still be given up.
+fn is_tried(board: &Board<'_>, slot: &SlotSituation) -> bool {
+    let (situation, target) = (board.situation, board.situation.target.version);
+    let is_open = situation.good != Some(target) && situation.given_up != Some(target);
+    is_open && board.is_current(slot) && !situation.paused
+}
+
+fn give_up(board: &mut Board<'_>, reason: String) {
+    board.add(Move::GiveUp {
+        version: board.situation.target.version,
+        back_to: board.situation.good,
+        reason,
+    });
+}
+
+/// Waits for a host for a slot. Another slot of the version would find none either, so it is not replaced. One of an old
+/// version makes room at once, because it has nothing to lose. Returns the reason to give the version up, if the time for a
+/// host is over.
+fn wait_for_host(board: &mut Board<'_>, slot: &SlotSituation, until: Timestamp, reason: &str) -> Option<String> {
+    let (number, now) = (slot.number, board.situation.now);
+    if !board.situation.paused && !board.is_current(slot) && !board.is_full() {
+        board.drain(number, Cause::Replaced);
+        return None;
+    }
+    board.wait(Wait::Host {
+        slot: number,
+        reason: reason.to_owned(),
+    });
+    match is_tried(board, slot) {
+        true if now >= until => {
+            let within = show_lifespan(board.situation.strategy.within);
+            Some(format!(
+                "slot {number} of version {} has no host after {within}: {reason}",
+                slot.version
+            ))
+        }
+        true => {
+            board.wake(until);
+            None
+        }
+        false => None,
+    }
 }
 
 /// Sets the failures to none once a replacement, or every instance, of the target version has served for the pause that is

@@ -96,6 +96,13 @@ pub enum Wait {
         /// The deadline.
         until: Timestamp,
     },
+    /// A host is to be there that can have the instance of this slot.
+    Host {
+        /// The slot.
+        slot: u32,
+        /// Why there is none.
+        reason: String,
+    },
     /// All routers are to lead to this slot.
     Routed {
         /// The slot.

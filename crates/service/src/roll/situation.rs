@@ -81,6 +81,8 @@ pub struct SlotSituation {
     pub attempts: u32,
     /// Its health. Without a check in the service's file: passing.
     pub health: Health,
+    /// Why no host can have its instance; `None` if one can, or it has one already.
+    pub unplaced: Option<String>,
     /// Whether an operator switched it off. Then it does not serve, and that is no failure.
     pub off: bool,
     /// The number of the first snapshot of endpoints that shows it as it is: serving, or draining. `None` until that

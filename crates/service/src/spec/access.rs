@@ -3,20 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator_model::{Access, Ports, ServicePort};
-use orchestrator_settings::Table;
-
-/// The keys, and what they are about.
-const OF_CLIENTS: &[&str] = &[
-    "again",
-    "client_may",
-    "extend_by",
-    "extend_times",
-    "front_door_ports",
-    "grace",
-    "idle",
-    "keep",
-    "peers",
-];
+use orchestrator_settings::{KEYS_OF_CLIENTS, Table};
 
 /// Opens the ports of a service to all clients of its link: a service is there to be reached.
 pub(super) fn open_ports(access: &mut Access, ports: &BTreeMap<String, ServicePort>) {
@@ -31,7 +18,7 @@ pub(super) fn open_ports(access: &mut Access, ports: &BTreeMap<String, ServicePo
 
 /// Reports each of these keys. They would have no effect.
 pub(super) fn refuse_client_keys(table: &mut Table<'_>) {
-    for key in OF_CLIENTS {
+    for key in KEYS_OF_CLIENTS {
         if let Some(entry) = table.take(key) {
             let what = "is about the client of an instance, and these instances have none";
             entry.fault(what, "remove it, or write instances = \"per-client\"");
@@ -60,5 +47,5 @@ pub(super) fn refuse_service_keys(table: &mut Table<'_>) {
 
 /// Whether a key of a template is refused for a service: it is about the client of an instance.
 pub fn is_of_clients(key: &str) -> bool {
-    OF_CLIENTS.contains(&key)
+    KEYS_OF_CLIENTS.contains(&key)
 }

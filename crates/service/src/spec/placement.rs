@@ -11,6 +11,8 @@ pub struct Placement {
     pub host: Option<String>,
     /// Whether instances are spread over hosts: the next one goes to the host that has the fewest of this service.
     pub spread: bool,
+    /// Whether each host has at most one instance of a version. Instances that drain do not count.
+    pub unique: bool,
 }
 
 impl Default for Placement {
@@ -19,6 +21,7 @@ impl Default for Placement {
             role: None,
             host: None,
             spread: true,
+            unique: false,
         }
     }
 }
@@ -37,11 +40,13 @@ pub(super) fn read(table: &mut Table<'_>, per_client: bool) -> Option<Placement>
     let role = read_word(table.take("role"));
     let host = read_word(table.take("host"));
     let spread = table.take("spread").map_or(Some(true), Entry::flag);
+    let unique = table.take("unique").map_or(Some(false), Entry::flag);
     table.finish();
     Some(Placement {
         role: role?,
         host: host?,
         spread: spread?,
+        unique: unique?,
     })
 }
 

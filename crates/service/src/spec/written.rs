@@ -122,8 +122,13 @@ fn write_strategy(strategy: &Strategy) -> Json {
 }
 
 fn write_placement(placement: &Placement) -> Json {
-    let Placement { role, host, spread } = placement;
-    let mut keys = json!({"spread": spread});
+    let Placement {
+        role,
+        host,
+        spread,
+        unique,
+    } = placement;
+    let mut keys = json!({"spread": spread, "unique": unique});
     for (key, name) in [("role", role), ("host", host)] {
         if let Some(name) = name {
             keys[key] = json!(name);

@@ -233,6 +233,59 @@ fn giving_up_says_what_failed() {
 }
 
 #[test]
+fn a_version_without_a_host_is_given_up_when_its_time_is_over_and_its_slot_is_not_replaced() {
+    let mut world = World::deployed(2, Strategy::default());
+    world.set_host(2, false);
+    world.deploy(2, false);
+    assert_eq!(log(&mut world), ["open 2 v2"]);
+    let answer = next(&world.situation);
+    assert!(matches!(&answer.waits[..], [Wait::Host { slot: 2, .. }]), "{answer:?}");
+    world.advance(SECOND * 59);
+    assert!(log(&mut world).is_empty());
+    world.situation.now = answer.wake.unwrap();
+    let moves = next(&world.situation).moves;
+    let [Move::GiveUp { reason, .. }] = &moves[..] else {
+        panic!("{moves:?}");
+    };
+    assert_eq!(
+        reason,
+        "slot 2 of version 2 has no host after 1m: no host has the role public"
+    );
+    assert_eq!(log(&mut world), ["give up for Some(1)", "drain 2: replaced"]);
+    assert_eq!(world.situation.failures.in_a_row, 0, "nothing has failed");
+}
+
+#[test]
+fn a_first_version_without_a_host_goes_on_by_itself_when_one_comes() {
+    let mut world = World::new(2, Strategy::default());
+    world.set_host(1, false);
+    assert_eq!(log(&mut world), ["open 0 v1", "open 1 v1"]);
+    world.advance(SECOND * 60);
+    assert_eq!(log(&mut world), ["give up for None"]);
+    world.advance(SECOND * 3600);
+    assert!(log(&mut world).is_empty());
+    assert_eq!(next(&world.situation).wake, None, "time changes nothing");
+    world.set_host(1, true);
+    world.settle();
+    assert_eq!((world.serving(), world.situation.given_up), (2, None));
+    assert!(!world.log.iter().any(|line| line.contains("drain")), "{:?}", world.log);
+}
+
+#[test]
+fn old_slots_without_a_host_make_room_for_a_version_that_has_one() {
+    for strategy in [Strategy::default(), stop_first()] {
+        let mut world = World::new(2, strategy);
+        world.set_host(1, false);
+        world.roll();
+        world.advance(SECOND * 60);
+        world.roll();
+        world.deploy(2, false);
+        world.settle();
+        assert_eq!((world.serving(), world.situation.good), (2, Some(2)), "{:?}", world.log);
+    }
+}
+
+#[test]
 fn a_first_version_that_fails_is_given_up_and_tried_again_slowly() {
     let mut world = World::new(1, Strategy::default());
     world.broken.insert(1);

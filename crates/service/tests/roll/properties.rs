@@ -19,6 +19,7 @@ enum Event {
     Crash(usize),
     ChecksFail(usize),
     Vanish(usize),
+    Host(bool),
     Connections(usize, Option<u64>),
     Switch(usize),
     Publish,
@@ -40,6 +41,7 @@ fn event() -> impl proptest::strategy::Strategy<Value = Event> {
         1 => slot().prop_map(Event::Crash),
         1 => slot().prop_map(Event::ChecksFail),
         1 => slot().prop_map(Event::Vanish),
+        1 => any::<bool>().prop_map(Event::Host),
         2 => (slot(), proptest::option::of(0..3_u64)).prop_map(|(slot, left)| Event::Connections(slot, left)),
         1 => slot().prop_map(Event::Switch),
         4 => Just(Event::Publish),
@@ -72,7 +74,9 @@ fn happen(world: &mut World, event: &Event, newest: &mut u64) {
         Event::Pass(span) => world.advance(Duration::from_millis(span)),
         Event::BringUp(place) => at(place).into_iter().for_each(|slot| world.bring_up(slot)),
         Event::Starting(place) => at(place).into_iter().for_each(|slot| {
-            world.change(slot, |slot| slot.phase = Some(Phase::Starting));
+            if world.slot(slot).unplaced.is_none() {
+                world.change(slot, |slot| slot.phase = Some(Phase::Starting));
+            }
         }),
         Event::Crash(place) => at(place).into_iter().for_each(|slot| world.crash(slot)),
         Event::ChecksFail(place) => at(place).into_iter().for_each(|slot| {
@@ -82,9 +86,8 @@ fn happen(world: &mut World, event: &Event, newest: &mut u64) {
                 }
             });
         }),
-        Event::Vanish(place) => at(place).into_iter().for_each(|slot| {
-            world.change(slot, |slot| (slot.phase, slot.health) = (None, Health::Unknown));
-        }),
+        Event::Vanish(place) => at(place).into_iter().for_each(|slot| world.vanish(slot)),
+        Event::Host(is_there) => world.set_host(world.situation.target.version, is_there),
         Event::Connections(place, left) => at(place)
             .into_iter()
             .for_each(|slot| world.slot(slot).connections = left),
@@ -130,6 +133,9 @@ proptest! {
             world.roll();
         }
         world.situation.paused = false;
+        for version in 1..=newest {
+            world.set_host(version, true);
+        }
         for slot in world.situation.slots.iter().map(|slot| slot.number).collect::<Vec<_>>() {
             world.change(slot, |slot| slot.off = false);
         }

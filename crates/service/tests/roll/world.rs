@@ -17,6 +17,8 @@ pub(crate) struct World {
     pub(crate) situation: Situation,
     /// Versions whose instances never serve.
     pub(crate) broken: BTreeSet<u64>,
+    /// Versions for which there is no host.
+    placeless: BTreeSet<u64>,
     /// The number of the newest snapshot, and the slots that serve in it.
     snapshot: (u64, BTreeSet<u32>),
     /// The slots that the routers lead to.
@@ -44,6 +46,7 @@ impl World {
         Self {
             situation,
             broken: BTreeSet::new(),
+            placeless: BTreeSet::new(),
             snapshot: (0, BTreeSet::new()),
             routed: BTreeSet::new(),
             log: Vec::new(),
@@ -83,8 +86,37 @@ impl World {
         }
     }
 
-    /// The instance runs and passes its checks, unless its version is broken.
+    /// From now on there is a host for instances of this version, or there is none. Those that are there stay.
+    pub(crate) fn set_host(&mut self, version: u64, is_there: bool) {
+        match is_there {
+            true => self.placeless.remove(&version),
+            false => self.placeless.insert(version),
+        };
+        let now = self.situation.now;
+        for slot in self.situation.slots.iter_mut().filter(|slot| slot.version == version) {
+            let reason = no_host(is_there || slot.phase.is_some());
+            if slot.unplaced.is_some() && reason.is_none() {
+                // Its time begins with its instance.
+                slot.since = now;
+            }
+            slot.unplaced = reason;
+        }
+    }
+
+    /// The instance is gone, without a trace.
+    pub(crate) fn vanish(&mut self, number: u32) {
+        let placeless = self.placeless.clone();
+        self.change(number, |slot| {
+            (slot.phase, slot.health) = (None, Health::Unknown);
+            slot.unplaced = no_host(!placeless.contains(&slot.version));
+        });
+    }
+
+    /// The instance runs and passes its checks, unless its version is broken, or has no host.
     pub(crate) fn bring_up(&mut self, number: u32) {
+        if self.slot(number).unplaced.is_some() {
+            return;
+        }
         let version = self.slot(number).version;
         let broken = self.broken.contains(&version);
         self.change(number, |slot| match broken {
@@ -94,6 +126,9 @@ impl World {
     }
 
     pub(crate) fn crash(&mut self, number: u32) {
+        if self.slot(number).unplaced.is_some() {
+            return;
+        }
         self.change(number, |slot| {
             (slot.phase, slot.health, slot.attempts) = (Some(Phase::Pending), Health::Unknown, slot.attempts + 1);
         });
@@ -212,7 +247,9 @@ impl World {
             }
             Move::GiveUp { version, back_to, .. } => {
                 assert_eq!((*version, *back_to), (target.version, self.situation.good));
-                assert!(self.situation.failures.in_a_row >= strategy.failures && !self.situation.paused);
+                let is_placeless = self.placeless.contains(version);
+                assert!(is_placeless || self.situation.failures.in_a_row >= strategy.failures);
+                assert!(!self.situation.paused);
             }
             Move::Good { version } => {
                 assert_eq!(*version, target.version);
@@ -238,6 +275,7 @@ impl World {
                 opened: now,
                 since: now,
                 phase: None,
+                unplaced: no_host(!self.placeless.contains(version)),
                 attempts: 0,
                 health: Health::Unknown,
                 off: false,
@@ -290,6 +328,10 @@ impl World {
         self.route();
         self.advance(Duration::from_secs(1));
     }
+}
+
+fn no_host(is_there: bool) -> Option<String> {
+    (!is_there).then(|| "no host has the role public".to_owned())
 }
 
 fn shown(one: &Move) -> String {

@@ -9,6 +9,19 @@ use crate::size::parse_size;
 /// The largest number of destinations, and of ranges of ports of each kind.
 const MOST: usize = 32;
 
+/// The keys of a template that are about the client of an instance. Where instances have none, they have no effect.
+pub const KEYS_OF_CLIENTS: &[&str] = &[
+    "again",
+    "client_may",
+    "extend_by",
+    "extend_times",
+    "front_door_ports",
+    "grace",
+    "idle",
+    "keep",
+    "peers",
+];
+
 /// Reads the keys of a template; `None` only after a fault.
 pub(super) fn read(table: &mut Table<'_>) -> Option<Access> {
     let egress = list(table.take("egress"), |entry| {

@@ -22,6 +22,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+pub use access::KEYS_OF_CLIENTS;
 pub use container::ContainerSettings;
 pub use declared::{join_words, parse_toml, read_template, read_template_keys, reread_template};
 pub use sidecar::SidecarSettings;

@@ -45,6 +45,8 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("DNS__RATE", "7"),
     ("DNS__FORWARD", "9.9.9.9,2620:fe::fe"),
     ("DNS__LISTEN", "[::1]:5354"),
+    ("HOST__NAME", "edge"),
+    ("HOST__ROLES", "public,batch"),
     ("OPTIONS__DNS_SERVERS", "fd39::53"),
     ("OPTIONS__DOMAIN_SEARCH", "example.org"),
     ("OPTIONS__NTP_SERVERS", "fd39::7b,ntp.example.org"),

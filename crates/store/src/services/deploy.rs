@@ -1,9 +1,11 @@
 //! Records what somebody deploys.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::rows::column;
 use super::{KEPT_VERSIONS, MOST_SERVICES, PRUNE_VERSIONS, event, operations, read};
 use crate::batch::Batch;
-use crate::connection::{execute, fetch_optional, statements};
+use crate::connection::{execute, fetch_all, fetch_optional, statements};
 use crate::templates::record_version;
 use crate::writer::Write;
 use crate::{Store, StoreError};
@@ -13,6 +15,7 @@ use orchestrator_model::{
 
 statements! {
     COUNT = "select count(*) from services";
+    OTHERS = "select name, version from services where name <> $1";
     PUT = "insert into services (name, generation, version, good_version, instances, oldest_first, state, paused, reason,
             failures, failed_at, given_up, created, changed, changed_by)
         values ($1, $2, $3, null, $4, 0, 'active', null, null, 0, null, null, $5, $5, $6)
@@ -42,6 +45,8 @@ pub struct NewDeploy {
     pub seen: Option<u64>,
     /// Whether instances of the version before are as those of this version would be, so that they stay.
     pub keeps_instances: bool,
+    /// The versions of all other services that the caller compared it with; `None` to hold it to none.
+    pub others: Option<BTreeMap<String, u64>>,
     /// What changes, for people.
     pub detail: String,
 }
@@ -60,7 +65,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::ServiceChanged`] when the service has another generation than the caller has read,
+    /// [`StoreError::ServiceChanged`] when the service has another generation than the caller has read, or with the name of
+    /// another service and its versions when that has another version than the caller compared it with;
     /// [`StoreError::TooManyServices`]; when the database is unreachable.
     pub async fn deploy_service(
         &self,
@@ -100,6 +106,7 @@ impl Deploy {
                 return Err(StoreError::TooManyServices);
             }
         }
+        self.compare_others(batch).await?;
         let before = present.as_ref().map(|present| present.version);
         let last = read::versions(&mut batch.tx, &new.name)
             .await?
@@ -123,6 +130,34 @@ impl Deploy {
             by: self.by.clone(),
         };
         Ok((before, service))
+    }
+
+    /// Refuses it if another service has another version than it was compared with.
+    async fn compare_others(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        let Some(compared) = &self.new.others else {
+            return Ok(());
+        };
+        let name = self.new.name.as_str();
+        let rows = fetch_all!(
+            &mut batch.tx,
+            "compare with other services",
+            (String, i64),
+            OTHERS,
+            name
+        )?;
+        let version = |(name, version): (String, i64)| (name, u64::try_from(version).unwrap_or_default());
+        let present: BTreeMap<String, u64> = rows.into_iter().map(version).collect();
+        let names: BTreeSet<&String> = compared.keys().chain(present.keys()).collect();
+        let of = |versions: &BTreeMap<String, u64>, name| versions.get(name).copied().unwrap_or_default();
+        let changed = names.into_iter().find(|name| compared.get(*name) != present.get(*name));
+        match changed {
+            None => Ok(()),
+            Some(other) => Err(StoreError::ServiceChanged {
+                name: other.clone(),
+                generation: of(&present, other),
+                expected: of(compared, other),
+            }),
+        }
     }
 
     async fn put(&self, batch: &mut Batch<'_>, service: &RecordedService) -> Result<(), StoreError> {

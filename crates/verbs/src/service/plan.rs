@@ -35,5 +35,8 @@ fn print_one(plan: &Deployment, session: &mut Session<'_>) -> Result<(), Failure
         let (before, after) = (shown(&change.before), shown(&change.after));
         session.print(&format!("  {}: {before} → {after}", change.key))?;
     }
+    for warning in &plan.warnings {
+        session.print(&format!("  warning: {warning}"))?;
+    }
     Ok(())
 }

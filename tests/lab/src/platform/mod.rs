@@ -69,10 +69,10 @@ fn play(stage: Stage, given: &Given, terminal: &Terminal) -> Result<Platform> {
 }
 
 fn show(stage: &Stage, given: &Given, terminal: &Terminal) -> Result<(Visitor, Tally)> {
-    terminal.title("The balancer and two web applications, from the files in examples/services");
+    terminal.title("Two web applications, from the files in examples/services");
     let file = |name: &str| given.services.join(format!("{name}.toml")).display().to_string();
-    let files = [file("balancer"), file("python1"), file("python2")];
-    stage.line(&["deploy", &files[0], &files[1], &files[2]], terminal)?;
+    let files = [file("python1"), file("python2")];
+    stage.line(&["deploy", &files[0], &files[1]], terminal)?;
     stage.line(&["services"], terminal)?;
 
     terminal.title("A visitor of the link opens both by name, through the balancer");
@@ -102,7 +102,7 @@ fn show(stage: &Stage, given: &Given, terminal: &Terminal) -> Result<(Visitor, T
     };
     answered(CALM)?;
     let begun = Instant::now();
-    stage.line(&["deploy", &files[1], "--set", "image=python-web:2"], terminal)?;
+    stage.line(&["deploy", &files[0], "--set", "image=python-web:2"], terminal)?;
     let took = begun.elapsed();
     answered(CALM)?;
     let tally = load.stop();

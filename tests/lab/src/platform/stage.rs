@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::Given;
 use crate::show::{ChosenEngine, Terminal};
-use crate::{Daemon, Lab, Namespace, Settings};
+use crate::{Daemon, Lab, Namespace, Settings, poll, tail};
 
 /// The bridge that the daemon makes.
 pub(super) const BRIDGE: &str = "br0";
@@ -25,10 +25,12 @@ address = "fd39:9706:2786:6333::1/64"
 source = "listener"
 pool = "fd39:9706:2786:6333::1:0/112"
 instances = "fd39:9706:2786:6333::2:0/112"
-isolation = false
 
 [dns]
 aliases = ["service.consul"]
+
+[balancer]
+count = 1
 "#;
 
 /// The host.
@@ -49,18 +51,37 @@ impl Stage {
             terminal.made("image", &engine.load(archive)?, begun.elapsed());
         }
         let begun = Instant::now();
-        let settings = |place: &str| Settings::new(place).with(&engine.section()).with(GIST).text();
+        // Docker is what runs where no engine is named.
+        let gist = match engine.name() {
+            "docker" => GIST.to_owned(),
+            name => format!("{GIST}engine = \"{name}\"\n"),
+        };
+        let settings = |place: &str| Settings::new(place).with(&engine.section()).with(&gist).text();
         let mut daemon = Daemon::start(&host, &given.daemon, settings).context("cannot start the daemon")?;
         daemon.wait_until_ready(PATIENCE)?;
         terminal.made("daemon", "orchestrator serve --settings settings.toml", begun.elapsed());
         terminal.say("");
-        terminal.quote(GIST);
-        Ok(Self {
+        terminal.quote(&gist);
+        let stage = Self {
             host,
             daemon,
             binary: given.daemon.clone(),
             engine,
-        })
+        };
+        let begun = Instant::now();
+        stage.wait_for_balancer()?;
+        terminal.made("balancer", "of the section [balancer]", begun.elapsed());
+        Ok(stage)
+    }
+
+    /// Waits until the balancer that the daemon keeps by itself serves.
+    fn wait_for_balancer(&self) -> Result<()> {
+        let served = poll("the balancer", PATIENCE, || {
+            let (_, endpoints) = self.daemon.api("GET", "/v1/endpoints?service=balancer").ok()?;
+            let members = endpoints["services"]["balancer"]["members"].as_array()?;
+            members.iter().any(|one| one["state"] == "serving").then_some(())
+        });
+        served.with_context(|| format!("the daemon's log ends with:\n{}", tail(&self.daemon.log(), 15)))
     }
 
     /// Runs a line of the command line, and shows it with what it prints.

@@ -35,6 +35,14 @@ pub(super) fn possible(claim: &Claim, limits: &Limits) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether so much is more than a host may promise.
+pub(super) fn exceeds(sum: Sum, limits: HostLimits) -> bool {
+    let parts = parts(sum, limits).into_iter();
+    parts
+        .filter_map(|(_, used, limit)| Some(used > limit?))
+        .any(|is_over| is_over)
+}
+
 /// What a host promises, each with its limit.
 fn parts(sum: Sum, limits: HostLimits) -> [(Resource, u64, Option<u64>); 5] {
     let Size {

@@ -60,7 +60,7 @@ impl Desk {
 
 impl Orchestrator {
     /// Does something with what is promised, by the limits in force.
-    fn with_admission<T>(&self, act: impl FnOnce(&mut Admission, &Limits, Timestamp) -> T) -> T {
+    pub(super) fn with_admission<T>(&self, act: impl FnOnce(&mut Admission, &Limits, Timestamp) -> T) -> T {
         let (declared, now) = (self.declared(), self.inner.clock.now());
         let mut state = self.inner.admission.state();
         if !state
@@ -96,6 +96,7 @@ impl Orchestrator {
         situation: &Situation,
         template: &Template,
         network: &str,
+        host: &HostId,
     ) -> Result<Verdict, StoreError> {
         let now = self.inner.clock.now();
         let mut share = share_of(situation);
@@ -103,7 +104,7 @@ impl Orchestrator {
         let request = Request {
             key: situation.key.clone(),
             claim: Claim {
-                host: HostId::local(),
+                host: host.clone(),
                 engine: template.settings.engine.clone(),
                 template: template.name.clone(),
                 owner: situation.key.owner.clone(),

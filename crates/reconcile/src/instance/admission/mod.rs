@@ -21,6 +21,7 @@ mod claim;
 mod desk;
 mod held;
 mod limits;
+mod load;
 mod pace;
 mod queue;
 mod recent;

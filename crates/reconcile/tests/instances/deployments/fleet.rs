@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use orchestrator_host::fake::Random;
 use orchestrator_model::{
-    Endpoints, Instance, Operation, OperationKind, OperationState, Owner, Phase, ServiceSlot, SlotState,
+    Endpoints, HostId, HostState, Instance, Operation, OperationKind, OperationState, Owner, Phase, ServiceSlot,
+    SlotState,
 };
 use orchestrator_reconcile::services::{Parts, Services};
+use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::routers::{BALANCER, Routers};
 use orchestrator_service::ServiceSpec;
+use orchestrator_service::place::KnownHost;
 use orchestrator_settings::Current;
 use orchestrator_store::ServiceChange;
 use serde_json::{Value, json};
@@ -49,6 +52,10 @@ pub(super) struct Fleet {
     looks: AbortHandle,
     pub(super) endpoints: watch::Receiver<Arc<Endpoints>>,
     services: Option<Services>,
+    /// What services wait for.
+    pub(super) conditions: Conditions,
+    /// The hosts that services may be placed on.
+    pub(super) known: watch::Sender<Arc<Vec<KnownHost>>>,
     lag: Duration,
     random: Random,
 }
@@ -65,6 +72,16 @@ pub(super) fn web(image: &str, count: u32) -> Value {
         "strategy": { "drain": "20s", "within": "30s", "failures": 2 },
         "route": [{ "host": "web.example", "path": "/", "port": "http" }],
     })
+}
+
+/// An active host.
+pub(super) fn known(name: &str, roles: &[&str]) -> KnownHost {
+    KnownHost {
+        id: HostId::new(name),
+        name: name.to_owned(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+        state: HostState::Active,
+    }
 }
 
 impl Drop for Fleet {
@@ -87,6 +104,8 @@ impl Fleet {
             routers,
             endpoints: watch::channel(Arc::default()).1,
             services: None,
+            conditions: Conditions::default(),
+            known: watch::channel(Arc::new(vec![known("local", &[])])).0,
             lag,
             random: Random::new(seed ^ 0x1eaf),
         }
@@ -112,10 +131,12 @@ impl Fleet {
                 settings: Current::new(self.world.settings().clone()).1,
                 records: Arc::new(self.world.records.clone()),
                 hosts: self.world.hosts.clone(),
+                known_hosts: self.known.subscribe(),
                 routers: routers.clone(),
                 endpoints: sender.clone(),
                 clock: clock::clock(),
                 notifications: environment.notifications.clone(),
+                conditions: self.conditions.clone(),
                 driver: environment.driver.clone(),
                 tracker: environment.tracker.clone(),
                 stop: environment.stop.clone(),
@@ -141,7 +162,7 @@ impl Fleet {
         self.endpoints = endpoints;
         let wants = services.wants();
         self.world.start_in(environment, vec![Arc::new(wants)]);
-        services.register();
+        services.register(Arc::new(self.world.orchestrator().unwrap()));
         self.services = Some(services);
     }
 
@@ -181,7 +202,9 @@ impl Fleet {
         };
         let before = before.map(|keys: Value| self.spec(&keys));
         let keeps = before.is_some_and(|before| {
-            (&before.template, &before.network, &before.ports) == (&spec.template, &spec.network, &spec.ports)
+            let same_instances =
+                (&before.template, &before.network, &before.ports) == (&spec.template, &spec.network, &spec.ports);
+            same_instances && before.placement == spec.placement
         });
         self.world.records.deploy(OperationKind::Deploy, &spec, keeps);
     }

@@ -38,7 +38,7 @@ pub(crate) fn measure(stage: &Stage, rolls: u32) -> Result<Rolls> {
         service["route"] = json!([{ "host": format!("{name}.example"), "port": "http" }]);
         service
     };
-    stage.deploy(&balancer(stage))?;
+    stage.keep_balancer()?;
     stage.deploy(&named("web", stage.service("web", 4, "web")))?;
     stage.deploy(&named("chat", stage.service("chat", 1, "chat")))?;
     let front = stage.first("balancer", FRONT)?;
@@ -67,18 +67,11 @@ pub(crate) fn measure(stage: &Stage, rolls: u32) -> Result<Rolls> {
     found.requests = all.requests;
     found.failures = calm.failures.into_iter().chain(all.failures).collect();
     found.reloads = reloads(stage)?.saturating_sub(before);
-    for name in ["web", "chat", "balancer"] {
+    for name in ["web", "chat"] {
         stage.remove(name)?;
     }
+    stage.leave_balancer()?;
     Ok(found)
-}
-
-fn balancer(stage: &Stage) -> Value {
-    json!({
-        "name": "balancer", "instances": 1, "network": "br0", "engine": stage.engine.name(),
-        "image": "orchestrator/balancer", "ports": { "http": FRONT }, "health": { "tcp": "http", "every": "1s" },
-        "strategy": { "within": "120s" }, "isolated": false,
-    })
 }
 
 /// How often HAProxy has read its files anew.

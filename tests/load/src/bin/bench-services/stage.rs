@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use orchestrator_lab::show::{ChosenEngine, Terminal};
-use orchestrator_lab::{Daemon, Lab, Link, Namespace, PREFIX, Settings, image_archive, lay_out_test_image, poll};
+use orchestrator_lab::{
+    Daemon, Dhclient, Lab, Link, Namespace, PREFIX, Settings, image_archive, lay_out_test_image, poll,
+};
 use serde_json::{Value, json};
 
 /// How long anything may take.
@@ -24,12 +26,16 @@ pub(crate) const PORT: u16 = 8080;
 /// Limits that nothing here reaches. What is measured is not how they are kept.
 const LIMITS: &str = "[limits]\nport_share = 1\nmemory = \"none\"\ncpus = \"none\"\npids = \"none\"";
 
+/// The first lines of the section for the balancer.
+const BALANCER: &str = "[balancer]\ncount = 1\n";
+
 /// A daemon with its engine.
 pub(crate) struct Stage {
     pub(crate) engine: ChosenEngine,
     pub(crate) daemon: Daemon,
-    /// A machine on the link.
+    /// A machine on the link, with its lease.
     pub(crate) machine: Namespace,
+    _lease: Dhclient,
 }
 
 impl Stage {
@@ -42,7 +48,7 @@ impl Stage {
         engine.load(balancer)?;
         engine.load(&image(&lab)?)?;
         let settings = |place: &str| {
-            let instances = format!("isolation = false\ninstances = \"{PREFIX}::2:0/112\"");
+            let instances = format!("instances = \"{PREFIX}::2:0/112\"");
             let link = Link::new("br0").lines(&instances);
             Settings::new(place)
                 .with(LIMITS)
@@ -53,14 +59,45 @@ impl Stage {
         let mut daemon = Daemon::start(&host, binary, settings)?;
         daemon.wait_until_ready(LIMIT)?;
         let machine = lab.namespace("clients")?;
-        machine.disable_dad()?;
         machine.connect("eth0", &host, "port0", Some("br0"))?;
-        machine.ip(&format!("address add {PREFIX}::9/64 dev eth0 nodad"))?;
+        let mut lease = Dhclient::boot(&machine, "eth0")?;
+        lease.address(LIMIT)?;
         Ok(Self {
             engine,
             daemon,
             machine,
+            _lease: lease,
         })
+    }
+
+    /// Has the daemon keep a balancer by itself, and waits until it serves.
+    pub(crate) fn keep_balancer(&self) -> Result<()> {
+        let lines = format!("\n{BALANCER}engine = \"{}\"\n", self.engine.name());
+        self.reload(|settings| settings.to_owned() + &lines)?;
+        poll("the balancer", LIMIT, || {
+            let serving = self.serving("balancer").ok()?;
+            (!serving.is_empty()).then_some(())
+        })
+    }
+
+    /// Has the daemon keep none any more, and waits until it is gone.
+    pub(crate) fn leave_balancer(&self) -> Result<()> {
+        let without = |settings: &str| settings.split(BALANCER).next().unwrap_or_default().to_owned();
+        self.reload(without)?;
+        poll("the balancer to go", LIMIT, || {
+            let (status, _) = self.daemon.api("GET", "/v1/services/balancer").ok()?;
+            (status == 404).then_some(())
+        })
+    }
+
+    /// Changes the settings, and puts them in force.
+    fn reload(&self, change: impl Fn(&str) -> String) -> Result<()> {
+        let path = self.daemon.place().join("settings.toml");
+        let settings = fs::read_to_string(&path)?;
+        fs::write(&path, change(&settings))?;
+        let (status, answer) = self.daemon.api("POST", "/v1/settings/reload")?;
+        ensure!(status < 300, "the settings are not put in force: {answer}");
+        Ok(())
     }
 
     /// A service of the bench's image whose page is this line.
