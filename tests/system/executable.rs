@@ -7,7 +7,7 @@ use std::process::Output;
 
 use orchestrator_lab::{Daemon, Dhclient, Lab, Link, Settings, TEST_PORT, lay_out_test_image, wait_for};
 
-use crate::site::{BINARY, PATIENCE, Site, address};
+use crate::site::{BINARY, PATIENCE, Site, address, text};
 
 fn bubblewrap() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/engines/bubblewrap");
@@ -128,6 +128,92 @@ fn an_addition_that_failed_is_followed_by_a_deletion() {
     assert!(last("DELETE").unwrap() < last("ADD").unwrap(), "{asked}");
 }
 
+/// The state of the only image of the only template, as the API shows it.
+fn image_state(site: &Site) -> String {
+    let templates = site.daemon.items("/v1/templates").unwrap();
+    text(&templates[0]["images"][0], "state")
+}
+
+/// The page in the container of an address, and the id of the image that it was made from.
+fn made(boxes: &Path, instance: &serde_json::Value) -> (String, String) {
+    let id = text(instance, "id");
+    let all = containers(boxes);
+    let one = all
+        .iter()
+        .find(|path| path.display().to_string().contains(&id))
+        .unwrap();
+    let made: serde_json::Value = serde_json::from_slice(&fs::read(one.join("made.json")).unwrap()).unwrap();
+    let page = fs::read_to_string(one.join("root/www/index.html")).unwrap();
+    (page, text(&made["spec"], "image"))
+}
+
+#[test]
+fn a_template_is_pinned_to_a_version_that_an_executable_keeps() {
+    let lab = Lab::new().unwrap();
+    let boxes = boxes(&lab);
+    let site = site(&lab, &bubblewrap(), &boxes);
+    let ready = |name: &str| {
+        let machine = site.machine(name);
+        let mut client = Dhclient::boot(&machine, "eth0").unwrap();
+        let instance = site.wait_ready_for(client.address(PATIENCE).unwrap());
+        (client, machine, instance)
+    };
+    let first = ready("first");
+    let (page, old) = made(&boxes, &first.2);
+    assert!(page == "an instance\n" && old.starts_with("sha256:"), "{page} {old}");
+    assert_eq!(image_state(&site), "pinned");
+
+    // The directory is another image now, which concerns nobody until the template is updated.
+    fs::write(boxes.join("images/test/www/index.html"), "another\n").unwrap();
+    assert_eq!(image_state(&site), "newer");
+    let second = ready("second");
+    assert_eq!(made(&boxes, &second.2), (page, old.clone()));
+    let updated = site.daemon.cli(&["template", "update", "default"]).unwrap();
+    assert!(updated.status.success(), "{}", String::from_utf8_lossy(&updated.stderr));
+    let third = ready("third");
+    let (page, new) = made(&boxes, &third.2);
+    assert!(page == "another\n" && new != old, "{page} {new}");
+    wait_for("the metric", PATIENCE, || {
+        let metrics = site.daemon.ask("GET", "/metrics").ok()?.text();
+        let line = "orchestrator_template_images{state=\"pinned\"} 1";
+        metrics.lines().any(|other| other == line).then_some(())
+    });
+
+    // What is gone is not replaced by what the name means.
+    fs::write(boxes.join("images/test/www/index.html"), "a third\n").unwrap();
+    let version = boxes.join("versions").join(new.strip_prefix("sha256:").unwrap());
+    fs::remove_dir_all(version).unwrap();
+    assert_eq!(image_state(&site), "gone");
+    let machine = site.machine("fourth");
+    let mut fourth = Dhclient::boot(&machine, "eth0").unwrap();
+    fourth.address(PATIENCE).unwrap();
+    wait_for("the reason", PATIENCE, || {
+        let instances = site.instances();
+        let mut reasons = instances.iter().filter_map(|instance| instance["reason"].as_str());
+        reasons.any(|reason| reason.contains(&new)).then_some(())
+    });
+}
+
+#[test]
+fn an_executable_without_pins_has_what_the_name_means_and_says_so() {
+    let lab = Lab::new().unwrap();
+    let place = lab.place("script").unwrap();
+    let program = executable(&place.join("program"), FAILS);
+    let site = site(&lab, &program, &place);
+    wait_for("the capabilities", PATIENCE, || {
+        let engines = site.daemon.items("/v1/engines").ok()?;
+        (engines[0]["capabilities"] == serde_json::json!(["prepared-namespace"])).then_some(())
+    });
+    let templates = site.daemon.items("/v1/templates").unwrap();
+    assert_eq!(templates[0]["images"], serde_json::json!([]));
+    let refused = site.daemon.cli(&["template", "update", "default"]).unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("engine boxes, which pins no images"),
+        "{said}"
+    );
+}
+
 fn plugin_test(lab: &Lab, arguments: &[&str]) -> Output {
     let mut command = lab.command(BINARY);
     command.args(["plugin", "test"]).args(arguments);
@@ -140,7 +226,21 @@ fn an_executable_is_tested_and_reported_on() {
     let boxes = boxes(&lab);
     let netns = lab.namespace("prepared").unwrap();
     let (argument, path) = (boxes.display().to_string(), netns.path().display().to_string());
-    let of_it = ["--argument", &argument, "--image", "test", "--netns", &path];
+    let publish = format!(
+        "#!/bin/sh\ncd '{argument}/images'\nname=$(echo \"$1\" | tr / _)\nrm -rf \"$name\" && cp -a test \"$name\" && \
+         cat /proc/sys/kernel/random/uuid >\"$name/etc/made\"\n"
+    );
+    let publish = executable(&boxes.join("publish"), &publish);
+    let of_it = [
+        "--argument",
+        &argument,
+        "--image",
+        "test",
+        "--netns",
+        &path,
+        "--publish",
+        &publish,
+    ];
     let output = plugin_test(&lab, &[&[bubblewrap().as_str()], &of_it[..]].concat());
     let shown = String::from_utf8(output.stdout).unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -148,6 +248,12 @@ fn an_executable_is_tested_and_reported_on() {
     assert!(shown.starts_with("Bubblewrap "), "{shown}");
     let passed = "passed    lifecycle: a container is made found listed and removed\n";
     assert!(shown.contains(passed), "{shown}");
+    for pins in [
+        "an id makes a container of its image",
+        "an id means its image after the name has moved",
+    ] {
+        assert!(shown.contains(&format!("passed    pins: {pins}\n")), "{shown}");
+    }
     assert!(
         shown.contains(" (it cannot run a further command in a container)\n"),
         "{shown}"

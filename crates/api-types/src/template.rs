@@ -39,6 +39,8 @@ pub struct TemplateView {
     /// The links and classes that name it, like `link br0` and `class boot`.
     pub used_by: Vec<String>,
     /// Its images, each on each engine: what instances of this version have, and what the names mean now.
+    /// Empty when the engine pins no images (it lacks `image-pins`): an instance has what the name of its image means
+    /// when it is made.
     #[serde(default)]
     pub images: Vec<TemplateImage>,
     /// The keys of `[template.NAME]` in the settings, with all defaults. Values of environment variables and contents of

@@ -45,11 +45,14 @@ pub enum Capability {
     Images,
     /// Fetches images from registries.
     Pull,
+    /// Makes a container from an image by the id that [`check_image`](crate::Engine::check_image) gave, even when the
+    /// image's name means another image by then.
+    ImagePins,
 }
 
 impl Capability {
     /// All capabilities.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::EngineNamespace,
         Self::PreparedNamespace,
         Self::SharedNamespace,
@@ -69,6 +72,7 @@ impl Capability {
         Self::Pause,
         Self::Images,
         Self::Pull,
+        Self::ImagePins,
     ];
 
     /// A stable word for the API.
@@ -93,6 +97,7 @@ impl Capability {
             Self::Pause => "pause",
             Self::Images => "images",
             Self::Pull => "pull",
+            Self::ImagePins => "image-pins",
         }
     }
 }
@@ -120,6 +125,7 @@ impl fmt::Display for Capability {
             Self::Pause => "freeze the processes of a container",
             Self::Images => "load, list or remove images",
             Self::Pull => "fetch images from registries",
+            Self::ImagePins => "make a container from an image by its id",
         })
     }
 }

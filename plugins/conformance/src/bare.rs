@@ -14,6 +14,9 @@ use orchestrator_plugin::{Container, Device, DeviceAccess, Engine, Found, FoundS
 
 use crate::{Act, Held, Need, Program, Subject, Tool};
 
+/// Makes another image under a name.
+pub type Publish = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Makes a plugin for a site.
 type Make = Box<dyn Fn(Mark) -> Arc<dyn Engine> + Send + Sync>;
 
@@ -29,6 +32,8 @@ pub struct Parts {
     pub network: Option<String>,
     /// A tap device, where the engine opens one.
     pub tap: Option<String>,
+    /// Makes another image under a name, where somebody can.
+    pub publish: Option<Publish>,
     /// A directory for what the cases need of files.
     pub directory: PathBuf,
 }
@@ -79,7 +84,11 @@ impl Subject for Bare {
     }
 
     fn lends(&self, need: Need) -> bool {
-        matches!(need, Need::Kill | Need::Remove)
+        match need {
+            Need::Kill | Need::Remove => true,
+            Need::Publish => self.parts.publish.is_some(),
+            _ => false,
+        }
     }
 
     async fn clean_up(&self) {
@@ -159,6 +168,11 @@ impl Subject for Bare {
 
     async fn untag(&self, _name: &str) {
         unreachable!("nobody here can do that")
+    }
+
+    async fn publish(&self, name: &str) {
+        let publish = self.parts.publish.as_ref();
+        publish.expect("somebody can make another image")(name);
     }
 
     async fn remove_volume(&self, _name: &str) {

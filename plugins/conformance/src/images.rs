@@ -14,7 +14,7 @@ use crate::support::{OWN, can, fresh, new_id, spec};
 /// Bytes in one piece of an archive on its way to the engine.
 const PIECE: usize = 64 << 10;
 
-fn archive(bytes: &[u8]) -> ByteStream {
+pub(crate) fn archive(bytes: &[u8]) -> ByteStream {
     let pieces: Vec<_> = bytes
         .chunks(PIECE)
         .map(|piece| Ok(Bytes::copy_from_slice(piece)))
@@ -23,7 +23,7 @@ fn archive(bytes: &[u8]) -> ByteStream {
 }
 
 /// A name that no image has.
-fn new_name() -> String {
+pub(crate) fn new_name() -> String {
     format!("orchestrator-test/{}:1", new_id())
 }
 

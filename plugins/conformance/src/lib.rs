@@ -23,6 +23,7 @@ pub mod images;
 pub mod lifecycle;
 pub mod marks;
 mod panics;
+pub mod pins;
 mod run;
 pub mod sessions;
 pub mod several;
@@ -31,7 +32,7 @@ mod subject;
 mod support;
 pub mod watch;
 
-pub use bare::{Bare, Parts};
+pub use bare::{Bare, Parts, Publish};
 pub use case::{Case, cases};
 pub use run::{Outcome, run};
 pub use subject::{Act, Held, Need, Program, Published, Subject, Tool};
@@ -105,6 +106,8 @@ macro_rules! for_each_case {
             images::an_image_that_a_container_uses_is_kept [Archive] [Images],
             images::an_image_goes_with_its_last_name [Archive, Tag] [Images],
             images::a_container_is_made_by_the_digest_after_the_name_has_moved [Archive] [Images],
+            pins::an_id_makes_a_container_of_its_image [] [ImagePins],
+            pins::an_id_means_its_image_after_the_name_has_moved [Publish] [ImagePins],
             images::an_image_is_pulled_with_credentials_and_progress [] [Pull],
             sessions::a_command_runs_with_input_output_and_exit_code [] [Exec],
             sessions::a_command_has_a_terminal_that_can_be_resized [] [ExecTerminal],

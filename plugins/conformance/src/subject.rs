@@ -79,6 +79,8 @@ pub enum Need {
     Hold,
     /// [`Subject::archive`].
     Archive,
+    /// [`Subject::publish`].
+    Publish,
     /// [`Subject::remove_volume`].
     Volumes,
 }
@@ -98,6 +100,7 @@ impl fmt::Display for Need {
             Self::Tag => "name an image by hand",
             Self::Hold => "hold a request back",
             Self::Archive => "write an archive of an image",
+            Self::Publish => "give the name of an image to another one",
             Self::Volumes => "remove a volume by hand",
         })
     }
@@ -179,6 +182,12 @@ pub trait Subject: Send + Sync {
     /// makes another image. Needed when the engine loads images.
     async fn archive(&self, _name: &str) -> Vec<u8> {
         unreachable!("an engine that loads images has an archive in its tests")
+    }
+
+    /// Makes another image under this name, which runs the programs as the [image](Self::image) does. Each call makes
+    /// another image. Needed when the engine pins images and loads none.
+    async fn publish(&self, _name: &str) {
+        unreachable!("an engine that pins images and loads none has other images in its tests")
     }
 
     /// An image on a registry that only one user may have. `None` when the tests have no registry that the engine

@@ -6,7 +6,7 @@ use crate::errors::words;
 use crate::protocol::{PROTOCOLS, Version};
 
 /// The capabilities that the protocol has room for.
-pub(crate) const KNOWN: [Capability; 9] = [
+pub(crate) const KNOWN: [Capability; 10] = [
     Capability::EngineNamespace,
     Capability::PreparedNamespace,
     Capability::SharedNamespace,
@@ -16,6 +16,7 @@ pub(crate) const KNOWN: [Capability; 9] = [
     Capability::Volumes,
     Capability::Files,
     Capability::Resolver,
+    Capability::ImagePins,
 ];
 
 /// How many of them are ways to a network. They come first.

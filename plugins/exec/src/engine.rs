@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use orchestrator_plugin::{
-    Capabilities, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts, Found, ImageFacts, Mark,
-    NetworkMode,
+    Capabilities, Capability, Change, Container, ContainerSpec, Engine, EngineError, EngineFacts, Found, ImageFacts,
+    Mark, NetworkMode,
 };
 use tokio::sync::mpsc;
 
@@ -13,6 +13,7 @@ use crate::call::{Caller, From};
 use crate::capabilities::{Settled, settle};
 use crate::convert;
 use crate::errors::{Doing, words};
+use crate::image;
 use crate::process::Program;
 use crate::protocol::{Added, Call, Done, FoundOne, ImageFound, Listed, PROTOCOLS, Version};
 use crate::settings::ExecSettings;
@@ -152,13 +153,17 @@ impl Engine for ExecEngine {
             image: image.to_owned(),
         };
         let found: ImageFound = self.ask(call, &doing).await?;
-        match words(&found.id) {
-            id if id.is_empty() => Err(doing.failed("it gives no id of the image")),
-            id => Ok(ImageFacts {
-                id,
-                has_health_check: found.has_health_check,
-            }),
+        let id = match self.settled().await?.capabilities.has(Capability::ImagePins) {
+            true => image::image_id(&found.id).map_err(|reason| doing.failed(reason))?,
+            false => words(&found.id),
+        };
+        if id.is_empty() {
+            return Err(doing.failed("it gives no id of the image"));
         }
+        Ok(ImageFacts {
+            id,
+            has_health_check: found.has_health_check,
+        })
     }
 
     async fn ensure(

@@ -23,6 +23,7 @@ mod capabilities;
 mod convert;
 mod engine;
 mod errors;
+mod image;
 mod process;
 pub mod protocol;
 mod settings;

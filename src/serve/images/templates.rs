@@ -112,7 +112,7 @@ impl Images {
         if !pins_images(self.host.as_ref(), engine) {
             return Err(ControlError::Refused {
                 reason: format!(
-                    "template {name} runs on engine {engine}, which keeps no images, so that there is nothing to pin"
+                    "template {name} runs on engine {engine}, which pins no images: a container has what the name of its image means when it is made"
                 ),
             });
         }

@@ -1,10 +1,11 @@
 //! `orchestrator plugin test`: the suite that every engine passes, against an executable.
 
 use std::path::{Path, PathBuf, absolute};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_conformance::{Bare, Parts};
+use orchestrator_conformance::{Bare, Parts, Publish};
 use orchestrator_plugin::{Engine, Id, Mark};
 use orchestrator_plugin_exec::{ExecEngine, ExecSettings};
 
@@ -35,6 +36,10 @@ pub(super) struct Args {
     /// A tap device, for an executable that opens one
     #[arg(long, value_name = "NAME")]
     tap: Option<String>,
+    /// A program that makes another image under the name that is its argument, for an executable with image-pins: the
+    /// image has a shell at `sh`, too
+    #[arg(long, value_name = "PROGRAM")]
+    publish: Option<PathBuf>,
     /// Seconds that one call may take
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
@@ -57,6 +62,9 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
         prepared: args.netns,
         network: args.network,
         tap: args.tap,
+        publish: args
+            .publish
+            .map(|program| -> Publish { Box::new(move |name| publish(&program, name)) }),
         directory: directory.0.clone(),
     });
     let mut printed = Ok(());
@@ -69,6 +77,26 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     .await;
     printed?;
     report.end()
+}
+
+/// Has the operator's program make another image under this name.
+///
+/// # Panics
+///
+/// When it does not. That is a line of the report.
+fn publish(program: &Path, name: &str) {
+    let ended = Command::new(program).arg(name).stdin(Stdio::null()).output();
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(fault) => panic!("{} could not be run: {fault}", program.display()),
+    };
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(
+        ended.status.success(),
+        "{} {name} ended with {}: {said}",
+        program.display(),
+        ended.status
+    );
 }
 
 fn settings(args: &Args) -> Result<ExecSettings, Failure> {

@@ -77,7 +77,7 @@ impl Pins {
     /// The engine's id of the image that a name in a version of a template means on an engine. The first call resolves
     /// and records it.
     ///
-    /// `None` when there is nothing to pin: the engine has no such image, keeps no images, or is not known, or the
+    /// `None` when there is nothing to pin: the engine has no such image, pins no images, or is not known, or the
     /// version is not recorded. The next call tries again.
     ///
     /// # Errors
@@ -167,11 +167,20 @@ impl From<StoreError> for Unpinned {
     }
 }
 
-/// Whether an engine knows its images by the digest of their content, so that a version can be pinned to one.
+/// Whether an engine makes containers from images by their ids, so that a version can be pinned to one.
 pub fn pins_images(machine: &dyn Host, engine: &str) -> bool {
+    can(machine, engine, Capability::ImagePins)
+}
+
+/// Whether an engine lists its images.
+pub(super) fn lists_images(machine: &dyn Host, engine: &str) -> bool {
+    can(machine, engine, Capability::Images)
+}
+
+fn can(machine: &dyn Host, engine: &str, capability: Capability) -> bool {
     let capabilities = machine.capabilities();
     let of = capabilities.engines.get(engine);
-    of.is_some_and(|capabilities| capabilities.has(Capability::Images))
+    of.is_some_and(|capabilities| capabilities.has(capability))
 }
 
 /// The names of all images of a template.
@@ -180,7 +189,7 @@ pub fn image_names(template: &TemplateSettings) -> BTreeSet<&str> {
     containers.map(|(_, container)| container.image.as_str()).collect()
 }
 
-fn is_missing(fault: &HostError) -> bool {
+pub(super) fn is_missing(fault: &HostError) -> bool {
     matches!(
         fault,
         HostError::Images {

@@ -1,18 +1,18 @@
 //! Pins the images of templates, and removes images that nothing uses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use orchestrator_catalog::{Declared, View};
-use orchestrator_host::Host;
+use orchestrator_host::{Host, HostError};
 use orchestrator_model::{Clock, HostId, ImagePin, is_same_image};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_runtime::metrics::Metrics;
 use orchestrator_settings::Current;
 
-use super::pins::{Pins, image_names, pins_images};
+use super::pins::{Pins, image_names, is_missing, lists_images, pins_images};
 use super::rule::Rule;
 use super::sweep::{Order, Sweeper};
 use super::{ImageRecords, Outcome};
@@ -136,26 +136,38 @@ impl Images {
                 }
             }
             for (engine, pins) in wanted {
-                let found = match host.images(engine).await {
-                    Ok(found) => found,
-                    Err(fault) => {
-                        faults.push(with_causes(&fault));
-                        continue;
+                missing += pins.iter().filter(|pin| pin.is_none()).count();
+                let pins: Vec<&ImagePin> = pins.into_iter().flatten().collect();
+                match present(host.as_ref(), engine, &pins).await {
+                    Ok(present) => {
+                        there += present;
+                        gone += pins.len() - present;
                     }
-                };
-                for pin in pins {
-                    let has = |pin: &ImagePin| found.iter().any(|image| is_same_image(&image.id, &pin.digest));
-                    match pin {
-                        None => missing += 1,
-                        Some(pin) if has(pin) => there += 1,
-                        Some(_) => gone += 1,
-                    }
+                    Err(fault) => faults.push(with_causes(&fault)),
                 }
             }
         }
         self.parts.metrics.template_images(there, gone, missing);
         Ok(faults)
     }
+}
+
+/// The number of these pins whose images are on an engine. An engine that does not list its images is asked for each.
+async fn present(host: &dyn Host, engine: &str, pins: &[&ImagePin]) -> Result<usize, HostError> {
+    if lists_images(host, engine) {
+        let found = host.images(engine).await?;
+        let has = |pin: &&&ImagePin| found.iter().any(|image| is_same_image(&image.id, &pin.digest));
+        return Ok(pins.iter().filter(has).count());
+    }
+    let mut present = 0;
+    for digest in pins.iter().map(|pin| &pin.digest).collect::<BTreeSet<_>>() {
+        match host.find_image(engine, digest).await {
+            Ok(_) => present += pins.iter().filter(|pin| pin.digest == *digest).count(),
+            Err(fault) if is_missing(&fault) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(present)
 }
 
 /// The images that templates in use need on a host, each with its engine and its pin, if it has one.

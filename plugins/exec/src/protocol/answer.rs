@@ -42,7 +42,7 @@ pub struct Version {
     /// Its own version, or that of what it drives, for people.
     pub version: String,
     /// What it can do: `engine-namespace`, `prepared-namespace`, `shared-namespace`, `engine-port`, `tap`, `devices`,
-    /// `volumes`, `files`, `resolver`. At least one of the first five.
+    /// `volumes`, `files`, `resolver`, `image-pins`. At least one of the first five.
     pub capabilities: Vec<String>,
 }
 
@@ -53,7 +53,8 @@ pub struct Done {}
 /// The result of CHECK_IMAGE.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ImageFound {
-    /// Identifies the content of the image, as a digest does.
+    /// Identifies the content of the image, as a digest does. With the capability `image-pins` it is 1 to 255 printable
+    /// ASCII characters without spaces, and can be used in place of the image's name.
     pub id: String,
     /// Whether the image brings a health check of its own, which is not run.
     #[serde(default)]

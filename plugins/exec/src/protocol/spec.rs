@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// What a container is to be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Spec {
-    /// The image, as the executable names it.
+    /// The image, as the executable names it. With the capability `image-pins`, it may be an id that CHECK_IMAGE gave.
     pub image: String,
     /// The host name inside; empty keeps the executable's own choice.
     #[serde(default)]

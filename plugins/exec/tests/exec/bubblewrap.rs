@@ -4,10 +4,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use std::{fs, process};
 
-use orchestrator_conformance::{Bare, Parts};
+use orchestrator_conformance::{Bare, Parts, Publish};
 use orchestrator_plugin::{
     Container, ContainerSpec, Engine, File, FileContent, FoundState, Id, Mark, NetworkMode, Resolver, Volume,
     VolumeSource,
@@ -103,6 +103,8 @@ async fn subject() -> Bare {
     first.learn_capabilities().await.expect("it answers");
     let first = Arc::new(first);
     let (prepared, directory) = (netns.0.clone(), place.0.clone());
+    let images = place.0.join("images");
+    let publish: Publish = Box::new(move |name| publish_at(&images, name));
     Bare::new(Parts {
         // What it is made of goes with the last subject.
         make: Box::new(move |mark| {
@@ -113,8 +115,26 @@ async fn subject() -> Bare {
         prepared: Some(prepared),
         network: None,
         tap: None,
+        publish: Some(publish),
         directory,
     })
+}
+
+/// Makes another image under this name, as the example wants it: the directory is replaced.
+fn publish_at(images: &Path, name: &str) {
+    let new = images.join(format!(".new-{}", Id::random().unwrap()));
+    let copied = Command::new("cp")
+        .arg("--archive")
+        .arg(images.join(IMAGE))
+        .arg(&new)
+        .status();
+    assert!(copied.unwrap().success());
+    fs::write(new.join("etc/made"), Id::random().unwrap().to_string()).unwrap();
+    let path = images.join(name.replace('/', "_"));
+    if path.exists() {
+        fs::remove_dir_all(&path).unwrap();
+    }
+    fs::rename(&new, &path).unwrap();
 }
 
 fn mark() -> Mark {
@@ -256,4 +276,70 @@ async fn a_container_outlives_the_call_that_made_it_and_not_its_removal() {
     engine.remove(&container).await.unwrap();
     let state = fs::read_to_string(process.join("stat")).unwrap_or_default();
     assert!(state.is_empty() || state.contains(") Z "), "{state}");
+}
+
+/// What `etc/made` holds in the root of a container.
+fn made(place: &Place, container: &Container) -> String {
+    fs::read_to_string(place.root(container).join("etc/made")).unwrap()
+}
+
+fn version(place: &Place, id: &str) -> PathBuf {
+    place.0.join("versions").join(id.strip_prefix("sha256:").unwrap())
+}
+
+/// No request named this version for so many days.
+fn age(version: &Path, days: u64) {
+    let then = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+    fs::File::open(version).unwrap().set_modified(then).unwrap();
+}
+
+#[tokio::test]
+async fn an_id_is_the_digest_of_a_copy_that_is_kept_while_it_is_used() {
+    let place = Place::new();
+    let (engine, images) = (place.engine(mark()), place.0.join("images"));
+    let check = async |image: &str| engine.check_image(image).await.map(|facts| facts.id);
+    publish_at(&images, "app");
+    let first = check("app").await.unwrap();
+    let content = fs::read_to_string(images.join("app/etc/made")).unwrap();
+
+    // One byte in one file is another image, and the same bytes are the same one.
+    fs::write(images.join("app/etc/made"), "other").unwrap();
+    let second = check("app").await.unwrap();
+    assert_ne!(second, first);
+    fs::write(images.join("app/etc/made"), &content).unwrap();
+    assert_eq!(check("app").await.unwrap(), first);
+    fs::rename(images.join("app"), images.join("renamed")).unwrap();
+    assert_eq!(check("renamed").await.unwrap(), first);
+
+    // A container of a version whose name is gone.
+    let container = Container::main(Id::random().unwrap());
+    let of_second = ContainerSpec {
+        image: second.clone(),
+        ..spec("sleep 600")
+    };
+    engine.ensure(&container, &of_second, &OWN).await.unwrap();
+    assert_eq!(made(&place, &container), "other");
+
+    // What a container was made from stays, and so does what was named a day ago. The rest goes when a name moves.
+    for (id, days) in [(&first, 31), (&second, 31)] {
+        age(&version(&place, id), days);
+    }
+    publish_at(&images, "app");
+    let third = check("app").await.unwrap();
+    age(&version(&place, &third), 29);
+    assert!(!version(&place, &first).exists() && version(&place, &second).exists());
+    let gone = check(&first).await.unwrap_err();
+    assert_eq!(gone.code(), "image-missing", "{gone}");
+    engine.remove(&container).await.unwrap();
+    age(&version(&place, &second), 31);
+    publish_at(&images, "app");
+    check("app").await.unwrap();
+    assert!(!version(&place, &second).exists() && version(&place, &third).exists());
+
+    // That it is named keeps it for another time.
+    age(&version(&place, &third), 31);
+    assert_eq!(check(&third).await.unwrap(), third);
+    publish_at(&images, "app");
+    check("app").await.unwrap();
+    assert!(version(&place, &third).exists());
 }

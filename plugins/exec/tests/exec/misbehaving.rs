@@ -278,3 +278,19 @@ async fn a_watch_ends_with_the_error_of_the_first_answer_that_fails() {
     let fault = timeout(PATIENCE, watching).await.expect("it ends").unwrap();
     assert!(fault.to_string().contains("exit code 9"), "{fault}");
 }
+
+/// Without `image-pins` an id is only shown, so that it may be any text.
+#[tokio::test]
+async fn an_id_of_an_image_that_cannot_be_passed_back_is_an_error_where_templates_are_pinned() {
+    let answers = "CHECK_IMAGE) echo '{\"result\":{\"id\":\"of the day\"}}' ;; esac";
+    let plain = Script::new(&format!("case $verb in {answers}"));
+    assert_eq!(
+        plain.engine(PATIENCE).check_image("web").await.unwrap().id,
+        "of the day"
+    );
+    let pinned = VERSION.replace("\"engine-namespace\"", "\"engine-namespace\",\"image-pins\"");
+    let pinned = Script::raw(&format!("case $verb in VERSION) echo '{pinned}' ;; {answers}"));
+    let fault = pinned.engine(PATIENCE).check_image("web").await.unwrap_err();
+    assert_eq!(fault.remedy(), Remedy::Retry, "{fault}");
+    assert!(fault.to_string().contains("printable ASCII without spaces"), "{fault}");
+}

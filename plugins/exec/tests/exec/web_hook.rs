@@ -110,6 +110,10 @@ impl Subject for Hooked {
         self.fake.archive(name).await
     }
 
+    async fn publish(&self, name: &str) {
+        self.fake.publish(name).await;
+    }
+
     async fn published(&self) -> Option<Published> {
         self.fake.published().await
     }

@@ -121,6 +121,10 @@ impl Subject for Fake {
         archive(name, &self.world.id().to_string())
     }
 
+    async fn publish(&self, name: &str) {
+        self.world.add_image(name, None);
+    }
+
     async fn published(&self) -> Option<Published> {
         let published = Published {
             reference: "registry.example/web:1".to_owned(),
