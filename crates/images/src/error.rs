@@ -48,6 +48,12 @@ pub enum ImageError {
         /// The part of the image, and the reason.
         reason: String,
     },
+    /// A layer that the caller counts on was collected, because no image has it any more.
+    #[error("layer {digest} is not in the store any more; fetch the image again")]
+    LayerGone {
+        /// The digest of the uncompressed layer.
+        digest: crate::Digest,
+    },
     /// There is no such image.
     #[error("image {reference:?} is not in the store; load or pull it")]
     Missing {

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::OciEngine;
 use crate::connect::Connection;
 use crate::lines::Lines;
-use crate::protocol::{Decoder, FilesRequest, Frame, Happening, ImageEntry, LogsRequest, SiteRequest};
+use crate::protocol::{Decoder, FilesRequest, Frame, Happening, ImageEntry, LoadRequest, LogsRequest, SiteRequest};
 
 impl OciEngine {
     /// The output of the container.
@@ -74,7 +74,13 @@ impl OciEngine {
 
     /// Loads the images of an archive.
     pub(crate) async fn load(&self, archive: ByteStream) -> Result<Vec<Image>, EngineError> {
-        let loaded: Vec<ImageEntry> = self.send_archive("load", "/v1/images/load", &(), archive).await?;
+        self.load_onto(archive, Vec::new()).await
+    }
+
+    /// Loads the images of an archive, which may lack these layers because the helper has them.
+    pub(crate) async fn load_onto(&self, archive: ByteStream, layers: Vec<String>) -> Result<Vec<Image>, EngineError> {
+        let question = LoadRequest { layers };
+        let loaded: Vec<ImageEntry> = self.send_archive("load", "/v1/images/load", &question, archive).await?;
         Ok(loaded.into_iter().map(Image::from).collect())
     }
 

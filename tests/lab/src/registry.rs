@@ -113,6 +113,13 @@ impl Registry {
         let config = read(&manifest[0]["Config"])?;
         let layers = manifest[0]["Layers"].as_array().context("layers")?;
         let layers: Vec<Vec<u8>> = layers.iter().map(read).collect::<Result<_>>()?;
+        fs::remove_dir_all(&directory)?;
+        fs::remove_file(&file)?;
+        Ok(self.put((name, tag), config, layers))
+    }
+
+    /// Publishes an image of this configuration and these layers. Returns its full name.
+    pub fn put(&self, (name, tag): (&str, &str), config: Vec<u8>, layers: Vec<Vec<u8>>) -> String {
         let described =
             |kind: &str, blob: &[u8]| json!({ "mediaType": kind, "size": blob.len(), "digest": digest(blob) });
         let document = json!({
@@ -133,9 +140,7 @@ impl Registry {
             .manifests
             .insert(format!("{name}/{}", digest(&document)), document.clone());
         shelf.manifests.insert(format!("{name}/{tag}"), document);
-        fs::remove_dir_all(&directory)?;
-        fs::remove_file(&file)?;
-        Ok(format!("{}/{name}:{tag}", self.host))
+        format!("{}/{name}:{tag}", self.host)
     }
 
     /// What it was asked for: methods and paths.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Staged, check, missing, unreadable};
+use super::{Layer, Staged, check, missing, unreadable};
 use crate::spool::Blobs;
 use crate::{Digest, ImageError, Limits, Reference};
 
@@ -29,14 +29,15 @@ fn staged(written: Written, blobs: &Blobs, limits: &Limits) -> Result<Staged, Im
     let names = written.repo_tags.unwrap_or_default();
     let names: Result<Vec<Reference>, _> = names.iter().map(|name| name.parse()).collect();
     let layers = written.layers.unwrap_or_default();
-    let layers = layers
-        .iter()
-        .map(|name| blobs.get(name).cloned().ok_or_else(|| missing(name)));
+    let layers = layers.into_iter().map(|name| match blobs.get(&name) {
+        Some(blob) => Layer::Here(blob.clone()),
+        None => Layer::Absent(name),
+    });
     Ok(Staged {
         names: names.map_err(|fault| ImageError::no_image(fault.to_string()))?,
         config: config.document(&written.config, limits)?,
         manifest: None,
-        layers: layers.collect::<Result<_, _>>()?,
+        layers: layers.collect(),
     })
 }
 

@@ -15,15 +15,24 @@ pub(crate) struct Staged {
     pub(crate) config: Vec<u8>,
     /// The digest of its manifest, if it has one.
     pub(crate) manifest: Option<Digest>,
-    /// Its layers, the lowest first, compressed or not.
-    pub(crate) layers: Vec<Blob>,
+    /// Its layers, the lowest first.
+    pub(crate) layers: Vec<Layer>,
+}
+
+/// A layer of a staged image.
+#[derive(Debug)]
+pub(crate) enum Layer {
+    /// It is in the archive, compressed or not.
+    Here(Blob),
+    /// The archive lacks the file of this name. The store may have the layer.
+    Absent(String),
 }
 
 /// All images of an archive.
 ///
 /// # Errors
 ///
-/// When there is none, or when one is incomplete.
+/// When there is none, or when one lacks something else than layers.
 pub(crate) fn images(blobs: &Blobs, limits: &Limits) -> Result<Vec<Staged>, ImageError> {
     // An archive of a newer Docker has both layouts, but only Docker's has all names.
     let images = match blobs.document("manifest.json", limits)? {
@@ -51,7 +60,7 @@ fn check(blob: &Blob, expected: Digest) -> Result<(), ImageError> {
 }
 
 /// The error of a file that a manifest names but the archive does not have.
-fn missing(name: &str) -> ImageError {
+pub(crate) fn missing(name: &str) -> ImageError {
     let name: String = name.chars().take(200).collect();
     ImageError::no_image(format!("it lacks {name:?}, which its manifest names"))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{Staged, check, missing, unreadable};
+use super::{Layer, Staged, check, missing, unreadable};
 use crate::spool::{Blob, Blobs};
 use crate::{Digest, ImageError, Limits, Reference};
 
@@ -87,7 +87,10 @@ fn collect(
         return Ok(());
     }
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(fault)?;
-    let layers = manifest.layers.iter().map(|layer| blob(layer, blobs).cloned());
+    let layers = manifest.layers.iter().map(|layer| match blobs.get(&name_of(layer)) {
+        Some(_) => blob(layer, blobs).cloned().map(Layer::Here),
+        None => Ok(Layer::Absent(name_of(layer))),
+    });
     images.push(Staged {
         names,
         config: document(&manifest.config, blobs, limits)?.1,
@@ -97,8 +100,13 @@ fn collect(
     Ok(())
 }
 
+/// The name of a blob in the archive.
+fn name_of(descriptor: &Descriptor) -> String {
+    format!("blobs/sha256/{}", descriptor.digest.hex())
+}
+
 fn blob<'a>(descriptor: &Descriptor, blobs: &'a Blobs) -> Result<&'a Blob, ImageError> {
-    let name = format!("blobs/sha256/{}", descriptor.digest.hex());
+    let name = name_of(descriptor);
     let blob = blobs.get(&name).ok_or_else(|| missing(&name))?;
     check(blob, descriptor.digest)?;
     Ok(blob)

@@ -54,6 +54,31 @@ impl Store {
         }
     }
 
+    /// Keeps these layers from being collected, if all of them are there.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::LayerGone`] with the first that is not.
+    pub(super) fn pin_present(&self, layers: &[Digest]) -> Result<Pinned<'_>, ImageError> {
+        let mut state = self.state();
+        if let Some(gone) = layers.iter().find(|layer| !state.layers.contains_key(layer)) {
+            return Err(ImageError::LayerGone { digest: *gone });
+        }
+        state.pin(layers);
+        Ok(Pinned {
+            store: self,
+            layers: layers.to_owned(),
+        })
+    }
+
+    /// Those of these layers that are there, by the digests of their uncompressed form. A layer may be collected at any
+    /// time, unless somebody counts on it ([`load_onto`](Self::load_onto)).
+    pub fn layers_of(&self, layers: &[Digest]) -> Vec<Digest> {
+        let state = self.state();
+        let there = layers.iter().filter(|layer| state.layers.contains_key(layer));
+        there.copied().collect()
+    }
+
     /// Makes sure that a layer is there, which is unpacked from `open`'s stream where it is not.
     ///
     /// # Errors

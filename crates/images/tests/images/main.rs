@@ -6,4 +6,5 @@ mod layers;
 mod lifecycle;
 mod load;
 mod model;
+mod onto;
 mod support;

@@ -155,6 +155,16 @@ pub(crate) fn docker_with(names: &[&str], config: &[u8], layers: &[Vec<u8>]) -> 
 
 /// An archive in OCI's layout, with layers as `compress` makes them.
 pub(crate) fn oci(name: &str, layers: &[Vec<u8>], compress: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    oci_without(name, layers, &[], compress)
+}
+
+/// The same, without the layers at these places.
+pub(crate) fn oci_without(
+    name: &str,
+    layers: &[Vec<u8>],
+    absent: &[usize],
+    compress: impl Fn(&[u8]) -> Vec<u8>,
+) -> Vec<u8> {
     let config = config(layers);
     let blobs: Vec<_> = layers.iter().map(|layer| compress(layer)).collect();
     let manifest = json!({
@@ -168,7 +178,8 @@ pub(crate) fn oci(name: &str, layers: &[Vec<u8>], compress: impl Fn(&[u8]) -> Ve
     let other = json!({ "digest": Digest::of(b"other"), "platform": { "os": "windows", "architecture": "amd64" } });
     let index = json!({ "schemaVersion": 2, "manifests": [other, named] });
     let mut tar = Tar::default().file("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#);
-    for blob in blobs.iter().chain([&config, &manifest]) {
+    let layers = blobs.iter().enumerate().filter(|(place, _)| !absent.contains(place));
+    for blob in layers.map(|(_, blob)| blob).chain([&config, &manifest]) {
         let path = format!("blobs/sha256/{}", Digest::of(blob).hex());
         tar = tar.entry(EntryType::Regular, &path, "", blob);
     }

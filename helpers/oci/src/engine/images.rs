@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use orchestrator_images::{ImageError, StoredImage};
+use orchestrator_images::{Digest, DigestError, ImageError, StoredImage};
 use orchestrator_plugin_oci::protocol::{Fault, ImageAnswer, ImageEntry, Verb};
 use tracing::warn;
 
@@ -28,9 +28,16 @@ impl Helper {
         self.0.images.images().iter().map(entry).collect()
     }
 
-    /// Loads the images of an archive.
-    pub(crate) async fn load_images(&self, archive: Pieces) -> Result<Vec<ImageEntry>, Fault> {
-        let load = move |helper: &Self| helper.0.images.load(Source::new(archive));
+    /// Those of these layers that are there, by the digests of their uncompressed form.
+    pub(crate) fn layers(&self, layers: &[String]) -> Result<Vec<String>, Fault> {
+        let there = self.0.images.layers_of(&digests(layers)?);
+        Ok(there.iter().map(ToString::to_string).collect())
+    }
+
+    /// Loads the images of an archive, which may lack these layers.
+    pub(crate) async fn load_images(&self, archive: Pieces, layers: &[String]) -> Result<Vec<ImageEntry>, Fault> {
+        let layers = digests(layers)?;
+        let load = move |helper: &Self| helper.0.images.load_onto(Source::new(archive), &layers);
         let loaded = self.with_store(Verb::LoadImages, "an archive", load).await?;
         Ok(loaded.iter().map(entry).collect())
     }
@@ -86,10 +93,20 @@ impl Helper {
             ImageError::Missing { .. } => Fault::ImageMissing {
                 image: image.to_owned(),
             },
-            ImageError::Store { .. } | ImageError::Locked { .. } => Fault::failed(verb, &subject, with_cause(&error)),
+            ImageError::Store { .. } | ImageError::Locked { .. } | ImageError::LayerGone { .. } => {
+                Fault::failed(verb, &subject, with_cause(&error))
+            }
             _ => Fault::refused(verb, &subject, with_cause(&error)),
         })
     }
+}
+
+/// The digests of layers.
+fn digests(layers: &[String]) -> Result<Vec<Digest>, Fault> {
+    let parsed = layers.iter().map(|layer| layer.parse::<Digest>());
+    parsed
+        .collect::<Result<_, _>>()
+        .map_err(|error: DigestError| Fault::refused(Verb::LoadImages, "a layer", error))
 }
 
 /// The error with what caused it.

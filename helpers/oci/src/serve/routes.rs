@@ -4,7 +4,8 @@ use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use orchestrator_plugin_oci::protocol::{
-    EnsureRequest, EnvironmentRequest, Facts, Fault, ImageRequest, SiteRequest, TargetRequest, VERSION, Verb, Version,
+    EnsureRequest, EnvironmentRequest, Facts, Fault, ImageRequest, LayersRequest, SiteRequest, TargetRequest, VERSION,
+    Verb, Version,
 };
 use serde_json::Value;
 
@@ -28,6 +29,7 @@ pub(super) fn routes(helper: Helper) -> Router {
         .route("/v1/image", post(image))
         .route("/v1/images", post(images))
         .route("/v1/images/remove", post(remove_image))
+        .route("/v1/layers", post(layers))
         .route("/v1/ensure", post(ensure))
         .route("/v1/ensure/early", post(streams::ensure_early))
         .route("/v1/stop", post(stop))
@@ -81,6 +83,10 @@ async fn image(State(helper): Engine, Json(request): Json<ImageRequest>) -> Answ
 
 async fn images(State(helper): Engine) -> Json<impl serde::Serialize> {
     Json(helper.images())
+}
+
+async fn layers(State(helper): Engine, Json(request): Json<LayersRequest>) -> Answer<Vec<String>> {
+    carried_out(async move { helper.layers(&request.layers) }).await
 }
 
 async fn remove_image(State(helper): Engine, Json(request): Json<ImageRequest>) -> Answer<()> {

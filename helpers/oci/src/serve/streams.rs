@@ -11,7 +11,8 @@ use bytes::Bytes;
 use futures_util::future::ready;
 use futures_util::{StreamExt, stream};
 use orchestrator_plugin_oci::protocol::{
-    EnsureRequest, Ensuring, Fault, FilesRequest, Happening, LogsRequest, REQUEST_HEADER, SiteRequest, Verb,
+    EnsureRequest, Ensuring, Fault, FilesRequest, Happening, LoadRequest, LogsRequest, REQUEST_HEADER, SiteRequest,
+    Verb,
 };
 use serde::Serialize;
 use tokio::sync::broadcast::Receiver;
@@ -106,9 +107,21 @@ pub(super) async fn write_files(State(helper): State<Helper>, headers: HeaderMap
     carried_out(async move { helper.write_files(&request, archive).await }).await
 }
 
-pub(super) async fn load_images(State(helper): State<Helper>, body: Body) -> Answer<impl serde::Serialize> {
+pub(super) async fn load_images(
+    State(helper): State<Helper>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<impl serde::Serialize> {
+    let request = match headers.get(REQUEST_HEADER) {
+        None => Ok(None),
+        Some(value) => serde_json::from_slice::<Option<LoadRequest>>(value.as_bytes()),
+    };
+    let request = request.map_err(|error| {
+        let reason = format!("the header {REQUEST_HEADER} is wrong: {error}");
+        Fault::refused(Verb::LoadImages, "an archive", reason)
+    })?;
     let archive = pieces(body);
-    carried_out(async move { helper.load_images(archive).await }).await
+    carried_out(async move { helper.load_images(archive, &request.unwrap_or_default().layers).await }).await
 }
 
 /// The pieces of a body, as they come. A caller that goes away in the middle is an error.

@@ -5,5 +5,6 @@ mod early;
 mod gate;
 mod limits;
 mod outages;
+mod pull;
 mod support;
 mod unit;

@@ -23,8 +23,8 @@ pub use fault::{Fault, Verb};
 pub use frame::{Decoder, FRAME_LIMIT, Frame, FrameError};
 pub use request::{
     Command, DiskAnswer, EnsureRequest, Ensuring, EnvironmentRequest, ExecOf, Facts, FilesRequest, Happening,
-    ImageAnswer, ImageEntry, ImageRequest, LogBounds, LogsRequest, Network, SiteRequest, StatsAnswer, Target,
-    TargetRequest, Version,
+    ImageAnswer, ImageEntry, ImageRequest, LayersRequest, LoadRequest, LogBounds, LogsRequest, Network, SiteRequest,
+    StatsAnswer, Target, TargetRequest, Version,
 };
 pub use state::{FoundAnswer, RunningAnswer, RunningIn, State};
 

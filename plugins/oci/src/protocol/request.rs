@@ -208,6 +208,21 @@ impl From<ImageEntry> for orchestrator_plugin::Image {
     }
 }
 
+/// `POST /v1/layers`: which of these layers does the helper have? The answer is a list of their digests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayersRequest {
+    /// The digests of the uncompressed layers (diff ids).
+    pub layers: Vec<String>,
+}
+
+/// `POST /v1/images/load`, in the header: the layers that the archive may lack, because the helper has them. It fails when
+/// one of them is gone, and keeps them until it ends. `null` is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadRequest {
+    /// The digests of the uncompressed layers (diff ids).
+    pub layers: Vec<String>,
+}
+
 /// `POST /v1/equipment`: what the helper found of what it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {

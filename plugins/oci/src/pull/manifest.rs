@@ -42,6 +42,18 @@ struct Written {
     manifests: Option<Vec<Descriptor>>,
 }
 
+/// The part of a configuration that names layers.
+#[derive(Deserialize)]
+struct Config {
+    rootfs: RootFs,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Vec<String>,
+}
+
 /// What a document of a registry says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Document {
@@ -109,6 +121,17 @@ impl Descriptor {
         let platform = self.platform.as_ref();
         platform.is_none_or(|platform| platform.os == "linux" && platform.architecture == architecture())
     }
+}
+
+/// The digests of the uncompressed layers of an image with so many layers, by its configuration: as many as it has layers,
+/// each `None` when the configuration does not say it. What is wrong with such an image, the helper says.
+pub(super) fn uncompressed(config: &[u8], layers: usize) -> Vec<Option<String>> {
+    let found = serde_json::from_slice::<Config>(config).map_or_else(|_| Vec::new(), |config| config.rootfs.diff_ids);
+    if found.len() != layers {
+        return vec![None; layers];
+    }
+    let digests = found.into_iter().map(|digest| is_digest(&digest).then_some(digest));
+    digests.collect()
 }
 
 /// The architecture of this machine, as images name it.

@@ -5,11 +5,17 @@
 //!                       layers, one after the other ─┘
 //! ```
 //!
+//! A layer that the helper has already is not fetched. The manifest names layers by their compressed digests, the helper
+//! by their uncompressed ones; the configuration, which is verified, has the latter in the same order. What an image holds
+//! is what its configuration says, so a registry gains nothing by a configuration that names layers of other images.
+//!
 //! The helper has the capabilities to mount, so it never speaks to a registry: it reads an archive, as from anybody, and
 //! verifies each digest. Manifests are verified here, because they are read here.
 //!
 //! Invariants:
 //!
+//! - The helper keeps the layers that were left out from the start of the load to its end. If one was removed before that,
+//!   the pull fails and may be tried again.
 //! - Everything is bounded: documents, layers, redirects, times.
 //! - The password goes to the registry, and to where the registry says that it gives tokens, over TLS; without TLS only
 //!   to a registry that may be reached so. It is in no error and in no log.
@@ -23,6 +29,7 @@ mod reference;
 mod tests;
 mod transfer;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +40,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::OciEngine;
+use crate::protocol::LayersRequest;
 use http::Registry;
 use reference::Reference;
 use transfer::Transfer;
@@ -59,7 +67,9 @@ impl OciEngine {
         // The helper is asked first: nothing is fetched for one that is not there.
         self.connection.negotiate().await?;
         let found = spawn_blocking(move || Transfer::begin(registry)).await;
-        let transfer = found.map_err(|fault| interrupted(&request.reference, &fault.to_string()))??;
+        let mut transfer = found.map_err(|fault| interrupted(&request.reference, &fault.to_string()))??;
+        let there = self.layers_there(transfer.layers()).await?;
+        let left_out = transfer.leave_out(&there);
         let (sender, receiver) = mpsc::channel(WAITING);
         let unpacking = PullProgress {
             part: None,
@@ -71,7 +81,10 @@ impl OciEngine {
             move || transfer.send(&sender, &progress)
         });
         let loaded = self
-            .load(pieces(receiver, request.reference.clone(), (progress, unpacking)))
+            .load_onto(
+                pieces(receiver, request.reference.clone(), (progress, unpacking)),
+                left_out,
+            )
             .await;
         // What the registry did is the cause when both fail. The task ends with its reader.
         match (loaded, sending.await) {
@@ -80,6 +93,24 @@ impl OciEngine {
             (Ok(mut images), _) => images
                 .pop()
                 .ok_or_else(|| interrupted(&request.reference, "the helper has loaded no image")),
+        }
+    }
+}
+
+impl OciEngine {
+    /// Those of these layers that the helper has. A helper of an earlier release cannot say so; then all are fetched.
+    async fn layers_there(&self, layers: Vec<String>) -> Result<BTreeSet<String>, EngineError> {
+        if layers.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let question = LayersRequest { layers };
+        match self.connection.ask(VERB, "/v1/layers", &question).await {
+            Ok(there) => Ok(there),
+            Err(fault @ (EngineError::Unavailable { .. } | EngineError::Timeout { .. })) => Err(fault),
+            Err(fault) => {
+                tracing::debug!(engine = self.name, %fault, "the helper does not say which layers it has; all are fetched");
+                Ok(BTreeSet::new())
+            }
         }
     }
 }

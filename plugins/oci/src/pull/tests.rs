@@ -1,6 +1,6 @@
 //! Pulls from a registry that does as a test says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
@@ -148,9 +148,13 @@ fn registry(host: &str, version: &str, user: Option<&str>) -> Registry {
 
 /// Pulls, and returns the archive, or why there is none. What is sent after a fault must be a fault, too.
 fn pull(registry: Registry) -> Result<Vec<u8>, EngineError> {
-    let transfer = Transfer::begin(registry)?;
+    sent(Transfer::begin(registry)?).map(|(archive, _)| archive)
+}
+
+/// The archive and the steps of a transfer, or why there is none.
+fn sent(transfer: Transfer) -> Result<(Vec<u8>, Vec<PullProgress>), EngineError> {
     let (sender, mut receiver) = mpsc::channel(4);
-    let (progress, _steps) = mpsc::channel::<PullProgress>(4);
+    let (progress, mut steps) = mpsc::channel::<PullProgress>(64);
     let sending = thread::spawn(move || transfer.send(&sender, &progress));
     let (mut archive, mut is_broken) = (Vec::new(), false);
     while let Some(piece) = receiver.blocking_recv() {
@@ -162,7 +166,8 @@ fn pull(registry: Registry) -> Result<Vec<u8>, EngineError> {
     }
     let sent = sending.join().unwrap();
     assert_eq!(sent.is_err(), is_broken);
-    sent.map(|()| archive)
+    let steps = std::iter::from_fn(|| steps.blocking_recv()).collect();
+    sent.map(|()| (archive, steps))
 }
 
 fn fault(registry: Registry) -> EngineError {
@@ -198,6 +203,80 @@ fn an_image_comes_as_an_archive_of_all_its_parts_once() {
         let manifest = described["digest"].as_str().unwrap().replacen(':', "/", 1);
         assert!(files.contains_key(&format!("blobs/{manifest}")));
     }
+}
+
+/// The image, with a configuration that says which uncompressed layers it has.
+fn image_with(layers: &[&str]) -> BTreeMap<String, Vec<u8>> {
+    let mut have = image();
+    let config = json!({ "os": "linux", "rootfs": { "diff_ids": layers } })
+        .to_string()
+        .into_bytes();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&have["manifests/1"]).unwrap();
+    manifest["config"] = json!({ "digest": digest(&config), "size": config.len() });
+    have.insert("manifests/1".to_owned(), manifest.to_string().into_bytes());
+    have.insert(format!("blobs/{}", digest(&config)), config);
+    have
+}
+
+#[test]
+fn a_layer_that_is_there_is_neither_fetched_nor_sent() {
+    let (one, two) = (digest(b"one, uncompressed"), digest(b"two, uncompressed"));
+    let server = serving(image_with(&[&one, &two, &one]));
+    let mut transfer = Transfer::begin(registry(&server.host, ":1", None)).unwrap();
+    let layers = transfer.layers();
+    assert_eq!(BTreeSet::from_iter(&layers), BTreeSet::from([&one, &two]));
+    // What the helper has besides is none of this image.
+    let there = BTreeSet::from([two.clone(), digest(b"another")]);
+    assert_eq!(transfer.leave_out(&there), [two]);
+    let (archive, steps) = sent(transfer).unwrap();
+    let mut entries = tar::Archive::new(&archive[..]);
+    let paths = entries
+        .entries()
+        .unwrap()
+        .map(|entry| entry.unwrap().path().unwrap().into_owned());
+    // The index, the manifest, the configuration and one layer.
+    assert_eq!(paths.count(), 4);
+    let large = digest(&vec![7; 300_000]);
+    assert!(!server.asked().iter().any(|(path, _)| path.contains(&large)));
+    let step = steps
+        .iter()
+        .find(|step| step.part.as_deref() == large.get(7..19))
+        .unwrap();
+    assert_eq!(
+        (step.status.as_str(), step.bytes),
+        ("Already exists", Some((300_000, 300_000)))
+    );
+}
+
+/// The helper refuses the image then, if it is wrong.
+#[test]
+fn a_configuration_that_does_not_name_the_layers_leaves_none_out() {
+    let one = digest(b"one, uncompressed");
+    for layers in [&[][..], &[one.as_str()], &["../x", "", "sha256:0"]] {
+        let server = serving(image_with(layers));
+        let mut transfer = Transfer::begin(registry(&server.host, ":1", None)).unwrap();
+        assert_eq!(transfer.layers(), [""; 0]);
+        assert_eq!(
+            transfer.leave_out(&layers.iter().map(|layer| (*layer).to_owned()).collect()),
+            [""; 0]
+        );
+        sent(transfer).unwrap();
+    }
+}
+
+/// Before anybody is asked which layers there are.
+#[test]
+fn a_configuration_that_is_not_what_its_digest_says_is_refused() {
+    let mut have = image_with(&["x", "y", "z"]);
+    let manifest: serde_json::Value = serde_json::from_slice(&have["manifests/1"]).unwrap();
+    let config = manifest["config"]["digest"].as_str().unwrap();
+    let lie = json!({ "os": "linux", "rootfs": { "diff_ids": [digest(b"x"), digest(b"x"), digest(b"x")] } });
+    have.insert(format!("blobs/{config}"), lie.to_string().into_bytes());
+    let fault = Transfer::begin(registry(&serving(have).host, ":1", None))
+        .err()
+        .unwrap();
+    assert_eq!(fault.code(), "engine-refused");
+    assert!(fault.to_string().contains(config), "{fault}");
 }
 
 #[test]

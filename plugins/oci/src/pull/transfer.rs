@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::archive;
 use super::http::Registry;
-use super::manifest::{Descriptor, Document};
+use super::manifest::{Descriptor, Document, uncompressed};
 use super::reference::Version;
 
 /// The size of a piece, in bytes.
@@ -24,7 +24,17 @@ pub(super) struct Transfer {
     registry: Registry,
     manifest: (Descriptor, Vec<u8>),
     config: (Descriptor, Vec<u8>),
-    layers: Vec<Descriptor>,
+    layers: Vec<Layer>,
+}
+
+/// A layer, and what is done with it.
+struct Layer {
+    /// As the manifest has it: compressed.
+    described: Descriptor,
+    /// The digest of the uncompressed layer. `None` when the configuration does not say which it is.
+    uncompressed: Option<String>,
+    /// Whether it is left out, because the helper has it.
+    is_there: bool,
 }
 
 /// Where the pieces of the archive go.
@@ -57,6 +67,14 @@ impl Transfer {
         };
         let written = registry.small_blob(&config.digest)?;
         check(&registry, &written, &config.digest)?;
+        let uncompressed = uncompressed(&written, layers.len());
+        let layers = layers.into_iter().zip(uncompressed);
+        let layers = layers.map(|(described, uncompressed)| Layer {
+            described,
+            uncompressed,
+            is_there: false,
+        });
+        let layers = layers.collect();
         let manifest = Descriptor::new(digest, &bytes);
         let config = Descriptor::new(config.digest, &written);
         Ok(Self {
@@ -65,6 +83,24 @@ impl Transfer {
             config: (config, written),
             layers,
         })
+    }
+
+    /// The digests of the uncompressed layers, as far as the configuration says them.
+    pub(super) fn layers(&self) -> Vec<String> {
+        let known = self.layers.iter().filter_map(|layer| layer.uncompressed.clone());
+        known.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Leaves these layers out of the archive. Returns those that the image has.
+    pub(super) fn leave_out(&mut self, there: &BTreeSet<String>) -> Vec<String> {
+        let mut left_out = BTreeSet::new();
+        for layer in &mut self.layers {
+            if let Some(digest) = layer.uncompressed.as_ref().filter(|digest| there.contains(*digest)) {
+                layer.is_there = true;
+                left_out.insert(digest.clone());
+            }
+        }
+        left_out.into_iter().collect()
     }
 
     /// Sends the archive of the image, until its end or until nobody reads it.
@@ -96,9 +132,16 @@ impl Transfer {
             }
         }
         for layer in std::mem::take(&mut self.layers) {
+            let Layer {
+                described, is_there, ..
+            } = layer;
             // An image may have the same layer twice.
-            if sent.insert(layer.digest.clone()) {
-                self.layer(&layer, pieces, progress)?;
+            if !sent.insert(described.digest.clone()) {
+                continue;
+            }
+            match is_there {
+                true => drop(progress.try_send(exists(&described))),
+                false => self.layer(&described, pieces, progress)?,
             }
         }
         put(pieces, Bytes::from_static(&archive::END))
@@ -158,6 +201,15 @@ impl Transfer {
         }
         let _ = progress.try_send(step(done));
         put(pieces, Bytes::from_static(archive::padding(layer.size)))
+    }
+}
+
+/// The only step of a layer that is not fetched. It is done.
+fn exists(layer: &Descriptor) -> PullProgress {
+    PullProgress {
+        part: Some(short(&layer.digest)),
+        status: "Already exists".to_owned(),
+        bytes: Some((layer.size, layer.size)),
     }
 }
 
