@@ -1,6 +1,6 @@
 //! What the declarations want of the machine, as the doctor has to know it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orchestrator_doctor::{ImageNeed, MachineRequest, TemplateNeeds, Wanted};
 use orchestrator_model::{HostId, ImagePin};
@@ -13,8 +13,8 @@ const STACKS: &str = "oci";
 
 impl Declared {
     /// What the machine of this daemon has to do. `pins` are the images that versions of templates are pinned to;
-    /// `neighbors` is the number of active leases and live instances.
-    pub fn wanted(&self, pins: &[ImagePin], neighbors: u64) -> Wanted {
+    /// `neighbors` is the number of active leases and live instances. `instances` are the live instances on each bridge.
+    pub fn wanted(&self, pins: &[ImagePin], neighbors: u64, instances: &BTreeMap<String, u64>) -> Wanted {
         let settings = self.settings();
         let links = settings.links.iter().filter(|link| !link.remote);
         let networks = settings.networks.iter().map(|network| network.bridge.clone());
@@ -25,8 +25,13 @@ impl Declared {
             forwarding: self.forwarding_needs(),
             bridges: links.clone().map(|link| link.name.clone()).chain(networks).collect(),
             isolated: links
+                .clone()
                 .filter(|link| link.isolation.is_some())
                 .map(|link| link.name.clone())
+                .collect(),
+            open: links
+                .filter(|link| link.isolation.is_none())
+                .filter_map(|link| Some((link.name.clone(), *instances.get(&link.name)?)))
                 .collect(),
             neighbors,
             overlay: engines.filter(|engine| of_kind(engine) == Some(STACKS)).collect(),
@@ -125,7 +130,8 @@ mod tests {
 
     fn wanted(text: &str, pins: &[ImagePin]) -> Wanted {
         let settings = orchestrator_settings::parse(text, std::iter::empty()).unwrap();
-        Declared::new(Arc::new(settings), Vec::new()).wanted(pins, 7)
+        let instances = BTreeMap::from([("br0".to_owned(), 901), ("br7".to_owned(), 3)]);
+        Declared::new(Arc::new(settings), Vec::new()).wanted(pins, 7, &instances)
     }
 
     #[test]
@@ -133,6 +139,7 @@ mod tests {
         let wanted = wanted(&format!("{LINK}isolation = false\n{TEMPLATE}"), &[]);
         assert_eq!(wanted.bridges, BTreeSet::from(["br0".to_owned()]));
         assert_eq!((wanted.forwarding.len(), wanted.neighbors), (0, 7));
+        assert_eq!(wanted.open, BTreeMap::from([("br0".to_owned(), 901)]));
         assert_eq!(wanted.templates[0].images[0].wanted(), "nginx");
         assert!(wanted.isolated.is_empty() && wanted.overlay.is_empty(), "{wanted:?}");
     }
@@ -145,6 +152,7 @@ mod tests {
         let wanted = wanted(&egress, &[]);
         assert!(wanted.forwarding[0].contains("egress"), "{wanted:?}");
         assert_eq!(wanted.isolated, BTreeSet::from(["br0".to_owned()]));
+        assert!(wanted.open.is_empty(), "{wanted:?}");
     }
 
     #[test]

@@ -104,6 +104,8 @@ words! {
         RouterIgnored = "router-ignored",
         /// The table of neighbours is too small.
         NeighborTableSmall = "neighbor-table-small",
+        /// A link without isolation has more instances than a processor queues frames.
+        BacklogShort = "backlog-short",
         /// Another program's packet filter drops what clients and instances say.
         ForwardChainDrops = "forward-chain-drops",
         /// There are rules of the old kind, which cannot be read.

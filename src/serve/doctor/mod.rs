@@ -6,6 +6,7 @@ mod database;
 mod marks;
 mod mend;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -134,7 +135,7 @@ impl Doctor {
         let unread = || "it is known once the daemon has its database".to_owned();
         // Templates of the API are unknown yet.
         let declared = Declared::new(settings.clone(), Vec::new());
-        let wanted = declared.wanted(&[], 0);
+        let wanted = declared.wanted(&[], 0, &BTreeMap::new());
         let machine = match Network::open() {
             Ok(network) => {
                 let request = declared.machine_request(&wanted);
@@ -182,10 +183,14 @@ async fn compare_once(ready: &Ready, items: Vec<PolicyItem>) -> Result<Option<Po
 async fn wanted(ready: &Ready) -> Result<Wanted, String> {
     let read = async {
         let leases = ready.store.count_active_leases().await?;
-        let instances = ready.store.live_instances().await?.len();
+        let instances = ready.store.live_instances().await?;
         let pins = ready.store.image_uses().await?.pins;
-        let neighbors = leases.saturating_add(u64::try_from(instances).unwrap_or(u64::MAX));
-        Ok::<_, orchestrator_store::StoreError>(ready.catalog.current().wanted(&pins, neighbors))
+        let neighbors = leases.saturating_add(u64::try_from(instances.len()).unwrap_or(u64::MAX));
+        let mut on: BTreeMap<String, u64> = BTreeMap::new();
+        for attachment in instances.iter().flat_map(|instance| &instance.attachments) {
+            *on.entry(attachment.bridge.clone()).or_default() += 1;
+        }
+        Ok::<_, orchestrator_store::StoreError>(ready.catalog.current().wanted(&pins, neighbors, &on))
     };
     within(read).await
 }

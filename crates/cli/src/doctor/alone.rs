@@ -1,6 +1,6 @@
 //! What this program can see and mend by itself while no daemon answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ async fn facts(file: &SettingsFile, state: &DaemonState) -> Facts {
     };
     let settings = declared.settings().clone();
     let pins = Store::look_for_image_pins(settings.store.url.as_str()).await;
-    let wanted = declared.wanted(&pins.unwrap_or_default(), 0);
+    let wanted = declared.wanted(&pins.unwrap_or_default(), 0, &BTreeMap::new());
     let request = declared.machine_request(&wanted);
     let (mut machine, engines, database, policy) = tokio::join!(
         machine(site(&settings), &request),

@@ -45,6 +45,8 @@ pub struct NeighborFacts {
     pub limits: Fact<NeighborLimits>,
     /// How many entries it has now.
     pub used: Fact<u64>,
+    /// `net.core.netdev_max_backlog`: frames that a processor queues. It is visible in the first network namespace only.
+    pub backlog: Fact<u64>,
 }
 
 /// `net.ipv6.neigh.default.gc_thresh…`

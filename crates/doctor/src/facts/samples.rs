@@ -17,6 +17,7 @@ impl Facts {
                 forwarding: vec!["clients cannot use the prefixes that are delegated to them".to_owned()],
                 bridges: BTreeSet::from(["br0".to_owned()]),
                 isolated: BTreeSet::from(["br0".to_owned()]),
+                open: BTreeMap::from([("br1".to_owned(), 800)]),
                 neighbors: 100,
                 overlay: BTreeSet::new(),
                 templates: vec![TemplateNeeds {
@@ -115,6 +116,7 @@ impl MachineFacts {
                     third: 16384,
                 }),
                 used: Ok(17),
+                backlog: Ok(1000),
             },
             firewall: FirewallFacts {
                 bridged: Ok(Some(false)),

@@ -13,6 +13,9 @@ pub struct Wanted {
     pub bridges: BTreeSet<String>,
     /// The links with isolation.
     pub isolated: BTreeSet<String>,
+    /// The links on a bridge without isolation, each with its live instances. Every port of such a bridge gets what a
+    /// client asks all of them.
+    pub open: BTreeMap<String, u64>,
     /// Active leases and live instances: each may be a neighbour of the machine.
     pub neighbors: u64,
     /// The engines that stack images with overlayfs themselves.

@@ -8,6 +8,9 @@ use crate::{Fact, NeighborFacts, NeighborLimits};
 /// Where its limits are.
 pub(crate) const LIMITS: &str = "proc/sys/net/ipv6/neigh/default";
 
+/// The queue of a processor.
+const BACKLOG: &str = "proc/sys/net/core/netdev_max_backlog";
+
 /// Reads its limits and the number of its entries. Both are visible in the first network namespace only.
 pub(super) fn read(root: &Path) -> NeighborFacts {
     let limit = |name: &str| {
@@ -26,6 +29,9 @@ pub(super) fn read(root: &Path) -> NeighborFacts {
     NeighborFacts {
         limits: limits(),
         used: used(root),
+        backlog: number(root, BACKLOG).map_err(|_| {
+            "net.core.netdev_max_backlog is visible in the machine's first network namespace only".to_owned()
+        }),
     }
 }
 
@@ -52,6 +58,7 @@ mod tests {
                 ("proc/sys/net/ipv6/neigh/default/gc_thresh1", "128\n"),
                 ("proc/sys/net/ipv6/neigh/default/gc_thresh2", "512\n"),
                 ("proc/sys/net/ipv6/neigh/default/gc_thresh3", "1024\n"),
+                ("proc/sys/net/core/netdev_max_backlog", "1000\n"),
                 (
                     "proc/net/stat/ndisc_cache",
                     "entries,allocs\n0000001f 00000000\n0000001f 00000000\n",
@@ -60,9 +67,10 @@ mod tests {
         );
         let found = read(&root);
         assert_eq!(found.limits.map(|limits| limits.third), Ok(1024));
-        assert_eq!(found.used, Ok(31));
+        assert_eq!((found.used, found.backlog), (Ok(31), Ok(1000)));
         std::fs::remove_dir_all(&root).unwrap();
         let hidden = read(&root);
         assert!(hidden.limits.unwrap_err().contains("first network namespace") && hidden.used.is_err());
+        assert!(hidden.backlog.unwrap_err().contains("first network namespace"));
     }
 }

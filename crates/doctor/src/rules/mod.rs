@@ -1,5 +1,6 @@
 //! The rules, a file an area: facts in, findings out. They do no I/O, read no clock, and wait for nothing.
 
+mod backlog;
 mod clock;
 mod daemon;
 mod database;

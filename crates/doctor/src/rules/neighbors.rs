@@ -1,5 +1,6 @@
 //! The kernel's table of neighbours: every client and every instance that the machine itself speaks with is in it.
 
+use super::backlog;
 use crate::{Area, Code, Examined, Facts, Finding, Fix, NeighborLimits, Usage};
 
 const AREA: Area = Area::Neighbors;
@@ -16,17 +17,23 @@ pub(super) fn examine(facts: &Facts) -> Examined {
         Err(reason) => return Examined::unknown(AREA, reason),
     };
     let wanted = match &facts.wanted {
-        Ok(wanted) => wanted.neighbors,
+        Ok(wanted) => wanted,
         Err(reason) => return Examined::unknown(AREA, reason),
     };
+    let (open, wanted) = (&wanted.open, wanted.neighbors);
     let used = neighbors.used.as_ref().copied().unwrap_or_default();
     let seen = format!(
         "gc_thresh3={}, {used} entries, {wanted} leases and instances",
         limits.third
     );
-    let examined = Examined::new(AREA, seen).with(small(limits, used, wanted));
-    match &neighbors.used {
-        Ok(_) => examined,
+    let mut examined = Examined::new(AREA, seen).with(small(limits, used, wanted));
+    if let Err(reason) = &neighbors.used {
+        examined = examined.lacking(reason);
+    }
+    match &neighbors.backlog {
+        Ok(backlog) => examined.with(open.iter().filter_map(|link| backlog::short(*backlog, link))),
+        // Without such links nobody asks all ports.
+        Err(_) if open.is_empty() => examined,
         Err(reason) => examined.lacking(reason),
     }
 }
