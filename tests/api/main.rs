@@ -23,6 +23,7 @@ mod quiet;
 mod reservations;
 mod running;
 mod services;
+mod shares;
 mod shell;
 mod sockets;
 mod stream;

@@ -1,10 +1,12 @@
 //! Command lines that come by HTTP.
 
+use orchestrator::api::Role;
 use orchestrator::api_types::ShellRecord;
 use serde_json::json;
 
 use crate::daemon::Daemon;
 use crate::http::{Answer, ask_with};
+use crate::tokens;
 
 /// What a line printed, what went to its standard error, and its exit code.
 fn records(answer: &Answer) -> (String, String, Option<u8>) {
@@ -120,4 +122,45 @@ async fn files_are_parts_of_the_request_and_none_is_read_on_the_daemon_s_machine
     let much = vec![b'x'; 17 << 20];
     let refused = ask_with(&daemon.unix, "POST", "/v1/shell", headers, &much).await;
     assert_eq!(refused.problem(), (413, "body-too-large".to_owned()));
+}
+
+#[tokio::test]
+async fn the_documented_signed_line_runs_once_and_no_further_than_its_scope() {
+    let daemon = Daemon::start().await;
+    let instance = daemon.instance(1, [1; 6]).await;
+    let place = crate::tls::show_own_certificate(&daemon).await;
+    let scope = ["POST /v1/shell", "/v1/instances"];
+    let key = daemon.make("lines", Role::Operator, &scope, true).await;
+    let address = crate::tls::address(&daemon);
+    let script = tokens::example(include_str!("../../docs/toolkit.md")).replace("orchestrator.example:8999", &address);
+    let (ok, said) = tokens::run(&script, place.path(), &key).await;
+    assert!(
+        ok && said.contains(&instance.id.to_string()) && said.contains("\"exit_code\":0"),
+        "{said}"
+    );
+
+    let curl = script.find("curl ").expect("it sends by curl");
+    // The second time by the same nonce: what it would print is refused before it is run.
+    let again = format!("{script}{}", script[curl..].replace("--fail-with-body", ""));
+    let (ok, said) = tokens::run(&again, place.path(), &key).await;
+    assert!(ok && said.contains("signature-replayed"), "{said}");
+    assert_eq!(said.matches("exit_code").count(), 1, "{said}");
+
+    let other = format!(
+        "{}body='{{\"line\":\"reset client-1\"}}'\n{}",
+        &script[..curl],
+        &script[curl..]
+    );
+    let (ok, said) = tokens::run(&other, place.path(), &key).await;
+    assert!(!ok && said.contains("bad-signature"), "{said}");
+    let late = script.replace("time=$(date +%s)", "time=$(($(date +%s) - 100))");
+    let (ok, said) = tokens::run(&late, place.path(), &key).await;
+    assert!(!ok && said.contains("signature-untimely"), "{said}");
+    // It is signed, and asks for what the key is not for.
+    let beyond = script.replace("ls instances", "ls leases");
+    let (ok, said) = tokens::run(&beyond, place.path(), &key).await;
+    assert!(
+        ok && said.contains("scope") && !said.contains("\"exit_code\":0"),
+        "{said}"
+    );
 }

@@ -21,7 +21,7 @@ impl Daemon {
         self.make(name, role, scope, false).await
     }
 
-    async fn make(&self, name: &str, role: Role, scope: &[&str], signs: bool) -> String {
+    pub(crate) async fn make(&self, name: &str, role: Role, scope: &[&str], signs: bool) -> String {
         let new = NewToken {
             name: name.to_owned(),
             role,
@@ -183,16 +183,15 @@ async fn a_stream_ends_when_its_token_is_removed() {
     ended.expect("the stream ends").unwrap();
 }
 
-/// The example of docs/api-access.md, as it is written there.
-fn example() -> String {
-    let text = include_str!("../../docs/api-access.md");
+/// The example of a signed request in a document, as it is written there.
+pub(crate) fn example(text: &str) -> String {
     let from = text.find("```sh\nid=").expect("the example of a signed request") + "```sh\n".len();
     let length = text[from..].find("```").expect("its end");
     text[from..from + length].to_owned()
 }
 
 /// Runs a script in a directory.
-async fn run(script: &str, place: &std::path::Path, key: &str) -> (bool, String) {
+pub(crate) async fn run(script: &str, place: &std::path::Path, key: &str) -> (bool, String) {
     let output = Command::new("sh")
         .args(["-euc", script])
         .current_dir(place)
@@ -214,7 +213,7 @@ async fn the_documented_signed_request_works_once() {
     let place = crate::tls::show_own_certificate(&daemon).await;
     let key = daemon.make("hooks", Role::Operator, &["POST /v1/pause"], true).await;
     let address = crate::tls::address(&daemon);
-    let script = example().replace("orchestrator.example:8999", &address);
+    let script = example(include_str!("../../docs/api-access.md")).replace("orchestrator.example:8999", &address);
     // The same request is sent twice: its head and its body are not changed by anything.
     let twice = format!(
         "{script}\ncurl --silent --cacert ca.pem --request \"$method\" \"https://{address}$path\" \

@@ -1,8 +1,9 @@
 //! The API without a socket, for callers in the same process: command lines from elsewhere, and tests.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -20,11 +21,10 @@ use super::caller::Caller;
 use super::connection::Connection;
 use super::exchange::Exchange;
 use super::passage::Face;
-use super::peer::Standing;
-use super::places::{Capacity, Share};
+use super::peer::{Peer, Standing};
+use super::places::Share;
 use super::problem::Fault;
 use super::routes::{self, Shared};
-use super::serve::Limits;
 
 /// An answer, with its body in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,33 +40,60 @@ pub struct Answer {
 /// A body that is still arriving. It ends at its end, or when it breaks off.
 pub type Coming = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
 
+/// Reads that block at the same time, of all peers.
+const STREAMS: usize = 256;
+/// Reads that block at the same time, of one peer. While many peers have some, each may have fewer: never more than are
+/// still free.
+const STREAMS_OF_PEER: usize = 16;
+
 /// The API without a socket. A cheap handle.
 ///
-/// Its routes and roles are those of the unix socket. It has no limits on peers: the part of the daemon that passes
-/// requests on must limit them.
+/// Its routes and roles are those of the unix socket. Of the limits on peers it has those on reads that block: each peer
+/// has a share of its own. The part of the daemon that passes requests on must limit the rest.
 #[derive(Clone)]
 pub struct Inside {
     routes: TowerToHyperService<Router>,
-    share: Arc<Share>,
+    shares: Shares,
+}
+
+/// The shares of those who ask.
+#[derive(Clone)]
+enum Shares {
+    /// One for each peer, for as long as it asks.
+    Own(Arc<Mutex<BTreeMap<Peer, Weak<Share>>>>),
+    /// That of the connection for which a handler asks.
+    Of(Arc<Share>),
+}
+
+impl Shares {
+    fn of(&self, peer: Peer) -> Arc<Share> {
+        let shares = match self {
+            Self::Own(shares) => shares,
+            Self::Of(share) => return share.clone(),
+        };
+        let mut shares = shares.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = shares.get(&peer).and_then(Weak::upgrade) {
+            return share;
+        }
+        shares.retain(|_, share| share.strong_count() > 0);
+        let share = Share::new(STREAMS_OF_PEER, STREAMS_OF_PEER);
+        shares.insert(peer, Arc::downgrade(&share));
+        share
+    }
 }
 
 impl Inside {
     /// The API of a daemon.
     pub fn new(app: App) -> Self {
-        let limits = Limits::default();
         let shared = Shared {
             app,
             draining: CancellationToken::new(),
-            streams: Arc::new(Semaphore::new(limits.streams)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            leaves_some: true,
         };
-        let share = Share::of(Capacity {
-            connections: limits.connections,
-            requests: limits.requests,
-            streams: limits.streams,
-        });
         Self {
             routes: TowerToHyperService::new(routes::bare(&shared, Face::Unix)),
-            share,
+            shares: Shares::Own(Arc::default()),
         }
     }
 
@@ -75,7 +102,7 @@ impl Inside {
     pub(super) fn of(shared: &Shared, connection: &Connection) -> Self {
         Self {
             routes: TowerToHyperService::new(routes::bare(shared, Face::Tcp)),
-            share: connection.share.clone(),
+            shares: Shares::Of(connection.share.clone()),
         }
     }
 
@@ -130,7 +157,7 @@ impl Inside {
     async fn answer(&self, caller: &Caller, method: &str, target: &str, headers: Headers<'_>, body: Body) -> Response {
         let connection = Connection {
             exchange: Arc::new(Exchange::default()),
-            share: self.share.clone(),
+            share: self.shares.of(caller.peer),
             standing: Standing::Full(caller.role),
             peer: caller.peer,
             user: Arc::new(OnceCell::new_with(Some(caller.user.clone()))),

@@ -32,17 +32,30 @@ pub(super) fn share_of(whole: usize) -> usize {
 pub(super) struct Share {
     /// A permit for each request that is answered.
     pub(super) requests: Semaphore,
-    /// A permit for each stream of events.
+    /// A permit for each stream of events and each read that blocks.
     pub(super) streams: Arc<Semaphore>,
+    /// The number of these permits when none is taken.
+    most_streams: usize,
 }
 
 impl Share {
     /// The share of one peer.
     pub(super) fn of(capacity: Capacity) -> Arc<Self> {
+        Self::new(share_of(capacity.requests), share_of(capacity.streams))
+    }
+
+    /// A share of so many requests and streams.
+    pub(super) fn new(requests: usize, streams: usize) -> Arc<Self> {
         Arc::new(Self {
-            requests: Semaphore::new(share_of(capacity.requests)),
-            streams: Arc::new(Semaphore::new(share_of(capacity.streams))),
+            requests: Semaphore::new(requests),
+            streams: Arc::new(Semaphore::new(streams)),
+            most_streams: streams,
         })
+    }
+
+    /// The streams that the peer has now.
+    pub(super) fn open_streams(&self) -> usize {
+        self.most_streams.saturating_sub(self.streams.available_permits())
     }
 }
 

@@ -23,17 +23,21 @@ pub(super) struct Shared {
     pub(super) app: App,
     /// Cancelled when the daemon stops. Streams, which have no end of their own, end then.
     pub(super) draining: CancellationToken,
-    /// A permit for each stream of events.
+    /// A permit for each stream of events and each read that blocks.
     pub(super) streams: Arc<Semaphore>,
+    /// Whether a peer may have only as many of them as are still free. So some are always left for peers that have few,
+    /// also when many peers take all that they can get.
+    pub(super) leaves_some: bool,
 }
 
 impl Shared {
     /// The permits of a stream, which it holds until it ends.
     pub(super) fn stream_permits(&self, connection: &Connection) -> Result<[OwnedSemaphorePermit; 2], Fault> {
+        let is_fair = !self.leaves_some || connection.share.open_streams() < self.streams.available_permits();
         let own = connection.share.streams.clone().try_acquire_owned();
         let any = self.streams.clone().try_acquire_owned();
         match (own, any) {
-            (Ok(own), Ok(any)) => Ok([own, any]),
+            (Ok(own), Ok(any)) if is_fair => Ok([own, any]),
             _ => {
                 let detail = "too many streams or blocking reads are open; close one, or ask without waiting";
                 Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail))

@@ -165,6 +165,7 @@ fn routes(
         app: app.clone(),
         draining: draining.clone(),
         streams: Arc::new(Semaphore::new(limits.streams)),
+        leaves_some: false,
     };
     let passage = Passage {
         face: match listener {

@@ -32,9 +32,12 @@ pub struct KvPath {
 pub struct KvPathError(String);
 
 impl KvPath {
+    /// The beginning of the namespaces of clients, before the client's id.
+    pub const CLIENTS: &'static str = "client:";
+
     /// The namespace of a client.
     pub fn namespace_of_client(client: ClientId) -> String {
-        format!("client:{client}")
+        format!("{}{client}", Self::CLIENTS)
     }
 
     /// Whether the path names one key, and not a whole namespace.

@@ -253,8 +253,8 @@ pub enum StoreError {
         /// What is full.
         reason: String,
     },
-    /// What a key was to be bound to has ended.
-    #[error("{0} has ended, or there was none, so that no key can be bound to it")]
+    /// What a key was to belong to has ended: an instance, a lease or a client.
+    #[error("{0} has ended, or there was none, so that it can have no key")]
     KvOwnerGone(String),
     /// There is no service with this name.
     #[error("there is no service {0:?}; GET /v1/services lists those there are")]

@@ -16,6 +16,8 @@ use super::super::Context;
 
 /// The parameters that an instance may give. A key is bound to its own life alone.
 const PARAMETERS: [&str; 8] = ["recurse", "keys", "raw", "index", "wait", "cas", "bound", "service"];
+/// The list of services. An instance is shown its own one alone.
+const SERVICES: &str = "/v1/services";
 /// The longest that a read blocks here: connections to the metadata address are short.
 const LONGEST_WAIT: &str = "10s";
 
@@ -63,12 +65,15 @@ impl InstanceReach {
     }
 
     /// The caller that an instance is: one with these keys and no other, whatever it asks for.
-    async fn caller(&self, source: &Source, id: InstanceId) -> Result<Caller, Response> {
+    async fn caller(&self, source: &Source, (id, path): (InstanceId, &str)) -> Result<(Caller, Owner), Response> {
         let found = self.store.instance(id).await.map_err(|fault| unavailable(&fault))?;
         let owner = found.map(|view| view.instance.owner);
-        let scope = owner.as_ref().and_then(scope_of);
-        let scope =
-            scope.ok_or_else(|| refused("This instance has no keys: it belongs to no service and no client.\n"))?;
+        let scope = owner.as_ref().and_then(|owner| scope_of(owner, path));
+        let (Some(owner), Some(scope)) = (owner, scope) else {
+            return Err(refused(
+                "This instance has no keys: it belongs to no service and no client.\n",
+            ));
+        };
         let granted = Granted {
             caller: format!("instance {id}"),
             role: Role::Operator,
@@ -76,12 +81,13 @@ impl InstanceReach {
             until: None,
             removed: CancellationToken::new(),
         };
-        Ok(Caller {
+        let caller = Caller {
             peer: Peer::Host(source.address.into()),
             user: None,
             role: Role::Operator,
             granted: Some(granted.into()),
-        })
+        };
+        Ok((caller, owner))
     }
 }
 
@@ -112,9 +118,16 @@ impl Reach for InstanceReach {
                 return Response::text(StatusCode::BAD_REQUEST, body);
             }
         };
-        let caller = match self.caller(source, facts.id).await {
-            Ok(caller) => caller,
+        let (caller, owner) = match self.caller(source, (facts.id, &request.path)).await {
+            Ok(found) => found,
             Err(response) => return response,
+        };
+        let query = match (&owner, request.path.as_str()) {
+            (Owner::Service(name), SERVICES) => match own_service(&query, name) {
+                Some(query) => query,
+                None => return refused("An instance is shown its own service alone. Leave `service` out.\n"),
+            },
+            _ => query,
         };
         let target = match query.is_empty() {
             true => request.path.clone(),
@@ -145,12 +158,16 @@ fn namespace_of(owner: &Owner) -> Option<String> {
     }
 }
 
-/// What instances of an owner may: read and write its keys, and if it is a service read of services.
-fn scope_of(owner: &Owner) -> Option<Scope> {
+/// What instances of an owner may at this path: read and write its keys, and if it is a service read of services.
+fn scope_of(owner: &Owner, path: &str) -> Option<Scope> {
     let keys = format!("/v1/kv/{}", namespace_of(owner)?);
     let mut entries = vec![keys];
     if let Owner::Service(name) = owner {
         entries.extend([format!("GET /v1/services/{name}"), "GET /v1/endpoints".to_owned()]);
+        // The list, whose query names this service alone; an entry of a scope is also for all that is below.
+        if path == SERVICES {
+            entries.push(format!("GET {SERVICES}"));
+        }
     }
     Scope::parse(entries.iter().map(String::as_str)).ok()
 }
@@ -180,6 +197,20 @@ fn translate(query: &str, id: InstanceId) -> Result<String, String> {
         translated.push(format!("wait={LONGEST_WAIT}"));
     }
     Ok(translated.join("&"))
+}
+
+/// The query of a list of services, for this service alone. `None` when it asks for another one.
+fn own_service(query: &str, name: &str) -> Option<String> {
+    let own = format!("service={name}");
+    let (asked, mut rest): (Vec<&str>, Vec<&str>) = query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .partition(|pair| pair.split('=').next() == Some("service"));
+    if asked.iter().any(|pair| *pair != own) {
+        return None;
+    }
+    rest.push(&own);
+    Some(rest.join("&"))
 }
 
 fn refused(body: &str) -> Response {
@@ -215,7 +246,7 @@ mod tests {
 
     #[test]
     fn an_instance_may_what_its_owner_may() {
-        let scope = |owner| scope_of(&owner).unwrap();
+        let scope = |owner| scope_of(&owner, "/v1/kv/web").unwrap();
         let service = scope(Owner::Service("web".to_owned()));
         let client = scope(Owner::Client(Id::from_bytes([1; 6])));
         for (method, path) in [
@@ -241,6 +272,27 @@ mod tests {
         }
         assert!(client.allows("DELETE", "/v1/kv/client:010101010101/a"));
         assert!(!client.allows("GET", "/v1/kv/client:020202020202/a"));
-        assert!(scope_of(&Owner::Operator("alice".to_owned())).is_none());
+        assert!(scope_of(&Owner::Operator("alice".to_owned()), "/v1/kv/web").is_none());
+    }
+
+    #[test]
+    fn an_instance_is_shown_its_own_service_alone() {
+        let of = |owner: Owner, path| scope_of(&owner, path).unwrap().allows("GET", SERVICES);
+        assert!(of(Owner::Service("web".to_owned()), SERVICES));
+        assert!(!of(Owner::Service("web".to_owned()), "/v1/services/mail"));
+        assert!(!of(Owner::Client(Id::from_bytes([1; 6])), SERVICES));
+        let own = |query| own_service(query, "web");
+        assert_eq!(own("").as_deref(), Some("service=web"));
+        assert_eq!(own("index=7&wait=10s").as_deref(), Some("index=7&wait=10s&service=web"));
+        assert_eq!(own("service=web&index=7").as_deref(), Some("index=7&service=web"));
+        for query in [
+            "service=mail",
+            "service",
+            "service=web&service=mail",
+            "service=we%62",
+            "service=webmail",
+        ] {
+            assert_eq!(own(query), None, "{query}");
+        }
     }
 }

@@ -14,6 +14,7 @@ statements! {
     COUNT_NAMESPACES = "select count(distinct namespace) from kv";
     LIVE_INSTANCE = "select id from instances where id = $1 and phase not in ('removing', 'removed')";
     LIVE_LEASE = "select address from leases where link = $1 and address = $2 and state = 'active'";
+    KNOWN_CLIENT = "select id from clients where id = $1";
     PUT = "insert into kv (namespace, key, value, coding, size, version, created, changed,
             owner_instance, owner_link, owner_address)
         values ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
@@ -66,8 +67,8 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::KvChanged`] when the key has another version than expected; [`StoreError::KvTooLarge`] and
-    /// [`StoreError::KvFull`] beyond the bounds; [`StoreError::KvOwnerGone`] when what it is bound to has ended; when
-    /// the database is unreachable.
+    /// [`StoreError::KvFull`] beyond the bounds; [`StoreError::KvOwnerGone`] when what it is bound to has ended, or its
+    /// namespace is that of a client that is not known; when the database is unreachable.
     pub async fn put_kv(&self, write: KvWrite) -> Result<KvEntry, StoreError> {
         if write.value.len() > LARGEST_VALUE {
             return Err(StoreError::KvTooLarge {
@@ -120,6 +121,18 @@ fn expect(path: &KvPath, expected: Option<i64>, present: i64) -> Result<(), Stor
             version: present,
             expected,
         }),
+    }
+}
+
+/// Refuses a key in the namespace of a client that is not known: nothing would remove it.
+async fn check_namespace(batch: &mut Batch<'_>, namespace: &str) -> Result<(), StoreError> {
+    let Some(client) = namespace.strip_prefix(KvPath::CLIENTS) else {
+        return Ok(());
+    };
+    let found = fetch_optional!(&mut batch.tx, "find a client", (String,), KNOWN_CLIENT, client)?;
+    match found {
+        Some(_) => Ok(()),
+        None => Err(StoreError::KvOwnerGone(format!("client {client}"))),
     }
 }
 
@@ -180,6 +193,7 @@ impl Write for KvWrite {
         let KvPath { namespace, key } = &self.path;
         let present = fetch_optional!(&mut batch.tx, "find a key", (i64, i64), FIND, namespace, key)?;
         expect(&self.path, self.expected, present.map_or(0, |(version, _)| version))?;
+        check_namespace(batch, namespace).await?;
         self.check_room(batch).await?;
         let (instance, link, address) = match &self.owner {
             Some(owner) => {
