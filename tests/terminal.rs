@@ -4,6 +4,8 @@
 
 #[path = "terminal/at.rs"]
 mod at;
+#[path = "terminal/completing.rs"]
+mod completing;
 #[path = "terminal/lasting.rs"]
 mod lasting;
 

@@ -17,12 +17,12 @@ use crate::at::AtTerminal;
 const ID: &str = "3f9a2c01d2e4";
 
 /// A daemon of two services, whose operations run for three requests.
-struct Place {
+pub(crate) struct Place {
     directory: PathBuf,
 }
 
 impl Place {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("orchestrator-lasting-{}-{count}", std::process::id()));
@@ -43,7 +43,7 @@ impl Place {
         self.directory.join("api.sock")
     }
 
-    fn at_terminal(&self, words: &[&str], controls: bool) -> AtTerminal {
+    pub(crate) fn at_terminal(&self, words: &[&str], controls: bool) -> AtTerminal {
         AtTerminal::start(&self.socket(), words, &self.directory, controls)
     }
 }
@@ -74,6 +74,16 @@ fn answer(mut stream: UnixStream, asked: &AtomicU32) {
             json!({"name": "web", "generation": 7, "changes": [], "replaces": true, "operation": operation("running")}),
         ),
         "/v1/instances" => (200, json!({"items": [instance()], "next": null})),
+        "/v1/clients" => (200, json!({"items": [{"id": "0123456789ab"}], "next": null})),
+        "/v1/templates" => (
+            200,
+            json!({"items": [template("small"), template("s\u{1b}[2J")], "next": null}),
+        ),
+        "/v1/volumes" => (
+            200,
+            json!({"items": [{"id": "aabbccddeeff", "name": "home"}], "next": null}),
+        ),
+        "/v1/images" => (200, json!({"items": [image()]})),
         path if path == format!("/v1/instances/{ID}") => (200, instance()),
         path if path == format!("/v1/operations/{ID}") => {
             let count = asked.fetch_add(1, Ordering::Relaxed);
@@ -105,6 +115,20 @@ fn service(name: &str) -> Value {
             "number": 2, "version": 3, "state": "wanted", "health": "passing", "instance": null,
             "opened": "2023-11-14T22:10:08Z", "since": "2023-11-14T22:10:08Z", "detail": null
         }]
+    })
+}
+
+fn image() -> Value {
+    json!({
+        "engine": "docker", "id": "sha256:12", "names": ["registry.example/web:1", "registry.example/web:2"],
+        "digests": [], "size": null, "created": null, "used": null, "templates": []
+    })
+}
+
+fn template(name: &str) -> Value {
+    json!({
+        "name": name, "version": 1, "origin": "api", "in_force": true, "spec": { "image": "web" },
+        "changed": "2023-11-14T22:10:08Z", "by": null, "used_by": []
     })
 }
 

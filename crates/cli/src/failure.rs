@@ -89,12 +89,17 @@ pub(super) enum Failure {
 impl Failure {
     /// Prints the reason, and returns the exit code.
     pub(super) fn report(self) -> ExitCode {
-        match &self {
+        ExitCode::from(self.tell())
+    }
+
+    /// Says what there is to say, and returns the exit code.
+    pub(super) fn tell(&self) -> u8 {
+        match self {
             // The reader of the output has closed it: `orchestrator ls | head -1`.
-            Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            Self::Verb(failure) if failure.is_no_reader() => return ExitCode::SUCCESS,
+            Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe => return 0,
+            Self::Verb(failure) if failure.is_no_reader() => return 0,
             // The command has said what it had to say.
-            Self::Verb(failure) if failure.is_said() => return ExitCode::from(failure.code()),
+            Self::Verb(failure) if failure.is_said() => return failure.code(),
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
             Self::Verb(orchestrator_verbs::Failure::Refused { faults }) | Self::WrongTemplate { faults } => {
                 faults.iter().for_each(|fault| eprintln!("{}", printable(fault)));
@@ -102,7 +107,7 @@ impl Failure {
             }
             _ => self.say(),
         }
-        ExitCode::from(self.code())
+        self.code()
     }
 
     /// Prints the reason to standard error. Text of the daemon may contain words of clients, so it is made printable.

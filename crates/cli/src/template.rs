@@ -41,6 +41,7 @@ enum Verb {
     /// Show a template as it would be written in the settings
     Show {
         /// Its name
+        #[arg(value_name = "TEMPLATE")]
         name: String,
         /// A version that is not in force
         #[arg(long, value_name = "NUMBER")]
@@ -73,6 +74,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Content {
     /// Its name
+    #[arg(value_name = "TEMPLATE")]
     name: String,
     /// Keys with their values, as in the settings: image=web ready.tcp=80 environment.TZ=UTC
     /// capabilities=NET_RAW,CHOWN. An empty value gives a key its default

@@ -51,6 +51,7 @@ enum Verb {
     /// Write the content of a volume to a tar archive
     Export {
         /// Its ID, or the beginning of it
+        #[arg(value_name = "VOLUME")]
         id: String,
         /// The archive; an existing file is replaced once the new one is complete. "-" is standard output
         file: PathBuf,

@@ -61,7 +61,6 @@ pub use failure::Failure;
 pub use glob::{is_pattern, matches};
 pub use line::{Line, Misuse, Verb};
 pub use local::{Local, LocalFile, Nothing, Terminal, Typed, Typing};
-pub use select::names_of as names;
 pub use session::{Channel, Output, Session, Sink};
 
 #[cfg(test)]

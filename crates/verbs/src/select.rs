@@ -132,7 +132,7 @@ async fn listed(api: &dyn Api) -> Result<Vec<Selected>, Failure> {
 /// # Errors
 ///
 /// When the API refuses or does not answer.
-pub async fn names_of(api: &dyn Api) -> Result<Vec<String>, Failure> {
+pub(crate) async fn names_of(api: &dyn Api) -> Result<Vec<String>, Failure> {
     Ok(listed(api).await?.into_iter().map(|one| one.name).collect())
 }
 

@@ -78,7 +78,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Engine {
     /// The engine, when there are several
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "ENGINE")]
     engine: Option<String>,
 }
 

@@ -1,20 +1,23 @@
 //! `orchestrator shell`: lines at a prompt, with history and completion.
 //!
-//! A line is one of those that only talk to the API, by the same parser as outside.
+//! A line is one of those that only talk to the API, or one about templates, volumes, images or registries, by the same
+//! parsers as outside.
 
 mod history;
+mod line;
 mod prompt;
 
 use std::io::{self, BufRead, IsTerminal};
 
 use orchestrator_model::Timestamp;
-use orchestrator_verbs::{Line, Output, Session};
+use orchestrator_verbs::{Output, Session};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use self::line::Line;
 use self::prompt::Completion;
 use super::ends::restore_terminal_on;
 use super::failure::Failure;
@@ -139,7 +142,7 @@ impl Shell {
         if text.is_empty() || text.starts_with('#') {
             return Next::Goes(0);
         }
-        let parsed = Line::split(text).and_then(|words| {
+        let parsed = orchestrator_verbs::Line::split(text).and_then(|words| {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match words.as_slice() {
                 ["exit" | "quit"] => Ok(None),
@@ -169,8 +172,9 @@ impl Shell {
             api,
             output,
         } = self;
+        let client: &Client = api;
         let mut session = Session {
-            api,
+            api: client,
             sink: &mut Terminal::new(),
             output: match line.output {
                 Output::Table => *output,
@@ -183,7 +187,7 @@ impl Shell {
             tokio::select! {
                 biased;
                 _ = interrupts.recv() => None,
-                ended = line.verb.run(&mut session) => Some(ended),
+                ended = line.run(&mut session, client) => Some(ended),
             }
         });
         match ended {
@@ -192,13 +196,7 @@ impl Shell {
                 130
             }
             Some(Ok(())) => 0,
-            Some(Err(failure)) => {
-                let code = failure.code();
-                if !failure.is_said() && !failure.is_no_reader() {
-                    Failure::from(failure).say();
-                }
-                code
-            }
+            Some(Err(failure)) => failure.tell(),
         }
     }
 }

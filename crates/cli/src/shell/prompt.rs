@@ -1,18 +1,21 @@
 //! Completion at the prompt: verbs and options of the parser, names of the daemon.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use orchestrator_verbs::complete::complete;
-use orchestrator_verbs::{Api, names};
+use orchestrator_verbs::Api;
+use orchestrator_verbs::complete::{Names, complete};
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use super::super::http::Client;
+use super::line::Line;
 
 /// How long names are good for.
 const FRESH: Duration = Duration::from_secs(5);
@@ -24,7 +27,7 @@ const LIMIT: Duration = Duration::from_millis(700);
 pub(super) struct Completion {
     runtime: Handle,
     api: Client,
-    names: RefCell<Option<(Instant, Vec<String>)>>,
+    names: RefCell<HashMap<Names, (Instant, Vec<String>)>>,
 }
 
 impl Completion {
@@ -32,20 +35,26 @@ impl Completion {
         Self {
             runtime,
             api: api.with_limit(LIMIT),
-            names: RefCell::new(None),
+            names: RefCell::default(),
         }
     }
 
     /// The names that the daemon has; none when it does not answer in time.
-    fn names(&self) -> Vec<String> {
-        if let Some((at, names)) = self.names.borrow().as_ref()
+    fn names(&self, kind: Names) -> Vec<String> {
+        if let Some((at, names)) = self.names.borrow().get(&kind)
             && at.elapsed() < FRESH
         {
             return names.clone();
         }
         let api: &dyn Api = &self.api;
-        let names = self.runtime.block_on(names(api)).unwrap_or_default();
-        self.names.replace(Some((Instant::now(), names.clone())));
+        let reading = async { timeout(LIMIT, kind.read(api)).await };
+        let names = self
+            .runtime
+            .block_on(reading)
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_default();
+        self.names.borrow_mut().insert(kind, (Instant::now(), names.clone()));
         names
     }
 }
@@ -55,7 +64,7 @@ impl Completer for Completion {
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
         let line = line.get(..at).unwrap_or(line);
-        Ok(complete(line, &self.names()))
+        Ok(complete(&Line::parser(), line, |kind| self.names(kind)))
     }
 }
 
