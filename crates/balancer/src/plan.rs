@@ -119,7 +119,7 @@ impl Planner<'_> {
         let Some(pem) = self.material.certificates.get(&host) else {
             return;
         };
-        let certificate = self.desired.certificates.entry(pem.name());
+        let certificate = self.desired.certificates.entry(pem.name().clone());
         let certificate = certificate.or_insert_with(|| Certificate {
             pem: pem.clone(),
             hosts: BTreeSet::new(),

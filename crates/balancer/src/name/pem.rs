@@ -1,6 +1,7 @@
 //! Certificates with their keys, as HAProxy reads them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -10,8 +11,13 @@ use super::NameFault;
 const LONGEST: usize = 24 * 1024;
 
 /// A certificate chain and its private key, in PEM (RFC 7468). It has no line but those of blocks of PEM, and no empty one.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pem(String);
+///
+/// Clones share the text, and the name is worked out once.
+#[derive(Clone)]
+pub struct Pem {
+    text: Arc<str>,
+    name: CertificateName,
+}
 
 impl Pem {
     /// Takes the blocks out of texts: the chain, and the key. What is between blocks is left out.
@@ -31,7 +37,10 @@ impl Pem {
             return Err(NameFault::Pem("there is no certificate in it"));
         }
         match text.matches("PRIVATE KEY-----\n").count() {
-            2 => Ok(Self(text)),
+            2 => Ok(Self {
+                name: CertificateName::of(&text),
+                text: text.into(),
+            }),
             0 => Err(NameFault::Pem("there is no private key in it")),
             _ => Err(NameFault::Pem("there is more than one private key in it")),
         }
@@ -39,15 +48,23 @@ impl Pem {
 
     /// The text. Each line ends with a newline, and none is empty.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The name under which HAProxy has it.
-    pub fn name(&self) -> CertificateName {
-        let digest = Sha256::digest(self.0.as_bytes());
-        CertificateName(digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect())
+    pub fn name(&self) -> &CertificateName {
+        &self.name
     }
 }
+
+/// What has the same name is the same: the name is a digest of all of it.
+impl PartialEq for Pem {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Pem {}
 
 impl fmt::Debug for Pem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,14 +113,21 @@ fn is_base64(line: &str) -> bool {
 
 /// The name of a certificate in HAProxy: a digest of all of it, so that what has the same name is the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CertificateName(String);
+pub struct CertificateName(Arc<str>);
 
 impl CertificateName {
+    /// The name of a text.
+    fn of(text: &str) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        let digits: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        Self(digits.into())
+    }
+
     /// A name that HAProxy has; `None` for a file that is not of ours.
     pub(crate) fn as_reported(file: &str) -> Option<Self> {
         let name = file.rsplit('/').next()?.strip_suffix(".pem")?;
         let is_ours = name.len() == 24 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_ours.then(|| Self(name.to_owned()))
+        is_ours.then(|| Self(name.into()))
     }
 
     /// Its file in the directory of the configuration.
