@@ -34,6 +34,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         &["doctor", "model", "runtime", "service", "settings", "store"],
     ),
     ("secrets", &["model", "runtime", "store"]),
+    ("acme", &["model", "runtime", "secrets"]),
     (
         "source",
         &["api-types", "dhcp6", "model", "network", "runtime", "settings", "store"],
@@ -109,6 +110,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("ring", &["secrets"]),
     ("rcgen", &["secrets"]),
     ("axum", &["api"]),
+    ("instant_acme", &["acme"]),
     ("dhcproto", &["dhcp6"]),
     ("hickory_proto", &["dns"]),
 ];

@@ -24,6 +24,9 @@ const WAITS: &[&str] = &["async fn", ".await"];
 
 /// Folders and files, and what they do not name.
 const PURE: &[(&str, &[&[&str]])] = &[
+    ("crates/acme/src/chain.rs", &[IO, CLOCKS, WAITS]),
+    ("crates/acme/src/life.rs", &[IO, CLOCKS, WAITS]),
+    ("crates/acme/src/machine.rs", &[IO, CLOCKS, WAITS]),
     ("crates/balancer/src/config", &[IO, CLOCKS, WAITS]),
     ("crates/balancer/src/difference.rs", &[IO, CLOCKS, WAITS]),
     ("crates/balancer/src/name", &[IO, CLOCKS, WAITS]),

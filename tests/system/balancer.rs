@@ -20,6 +20,11 @@ const REQUEST: Duration = Duration::from_secs(20);
 
 /// A site whose daemon keeps balancers, with these lines in their section.
 pub(crate) fn site(lines: &str) -> (Oci, Site) {
+    site_with(|_| lines.to_owned())
+}
+
+/// The same, with lines that depend on the daemon's directory.
+pub(crate) fn site_with(lines: impl FnOnce(&str) -> String) -> (Oci, Site) {
     let lab = Lab::new().unwrap();
     let oci = Oci::start(&lab, &oci_program(BINARY.as_ref()).unwrap()).unwrap();
     oci.import_test_image().unwrap();
@@ -27,7 +32,7 @@ pub(crate) fn site(lines: &str) -> (Oci, Site) {
     let host = lab.namespace("host").unwrap();
     let settings = |place: &str| {
         let link = Link::new("br0").template("engine = \"oci\"\ngrace = \"0s\"");
-        let balancer = format!("[balancer]\n{lines}\n");
+        let balancer = format!("[balancer]\n{}\n", lines(place));
         let settings = Settings::new(place).with(&oci.section("")).with(&balancer);
         settings.link(link).text()
     };
@@ -270,7 +275,7 @@ fn a_name_is_led_to_a_service_that_is_rolled_without_a_failed_request_and_surviv
 }
 
 /// Opens a page by TLS, and trusts only this certificate. Returns the body, or what curl says.
-fn get_by_tls(machine: &Namespace, balancer: Ipv6Addr, host: &str, trusted: &str) -> Result<String, String> {
+pub(crate) fn get_by_tls(machine: &Namespace, balancer: Ipv6Addr, host: &str, trusted: &str) -> Result<String, String> {
     let (resolve, url) = (format!("{host}:443:[{balancer}]"), format!("https://{host}/"));
     let words = ["-sS", "-m", "10", "--cacert", trusted, "--resolve", &resolve, &url];
     machine.run("curl", &words).map_err(|fault| fault.to_string())

@@ -4,6 +4,7 @@
 //! The tests run side by side, in any order, as root; what they make goes with their lab.
 
 mod access;
+mod acme;
 mod admin;
 mod advertisement;
 mod answering;

@@ -70,7 +70,7 @@ pub enum SecretsError {
     TooLong,
     /// The name is not allowed for a secret.
     #[error(
-        "{0:?} cannot be the name of a secret: it takes 1 to 200 of a-z, 0-9, \"-\", \".\" and \"/\", and \"seal\" is taken"
+        "{0:?} cannot be the name of a secret: it takes 1 to 300 of a-z, 0-9, \"-\", \".\" and \"/\", and \"seal\" is taken"
     )]
     BadName(String),
     /// The name is not allowed for a token.

@@ -31,7 +31,7 @@ mod secret;
 mod ssh;
 mod tokens;
 
-pub use authority::{CertificateRequest, Issued, KeptCertificate, Purpose, State};
+pub use authority::{CertificateRequest, Issued, KeptCertificate, Purpose, State, new_private_key, signing_request};
 pub use error::SecretsError;
 pub use key::{KeyFile, KeyFileFault, KeyId, Keys, OpenFault, Place, SealingKey};
 pub use restore::BackupCheck;

@@ -7,6 +7,7 @@
 //!
 //! The state of the machine, such as a missing bridge or engine, is not checked here.
 
+mod acme;
 mod advertisement;
 mod api;
 mod balancer;
@@ -54,6 +55,7 @@ use std::path::Path;
 
 use config::Value;
 
+pub use acme::AcmeSettings;
 pub use advertisement::AdvertisementSettings;
 pub use api::{ApiSettings, ApiTls, Listen, TlsFiles};
 pub use balancer::BalancerSettings;
@@ -128,6 +130,8 @@ pub struct Settings {
     pub host: HostSettings,
     /// The balancers that the daemon keeps by itself; `None` if it keeps none.
     pub balancer: Option<BalancerSettings>,
+    /// The authority that certifies routes by ACME; `None` if there is none.
+    pub acme: Option<AcmeSettings>,
     /// The links, in the order of the settings. Their names differ and their prefixes do not overlap.
     pub links: Vec<LinkSettings>,
     /// The classes of clients, in the order of the settings. A client is in the first class that it matches.
@@ -322,6 +326,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
     check::templates_known(by_classes.chain(by_links), &names, elsewhere, root.faults());
     check::hook_reachable(&outlines, &api, root.faults());
     let balancer = read_balancer(&mut root, &engines, &links, &networks);
+    let acme = AcmeSettings::read(&mut root);
     root.finish();
     let links = links.into_iter().collect::<Option<Vec<_>>>()?;
     Some(Settings {
@@ -339,6 +344,7 @@ fn read_sections(mut root: Table<'_>, kinds: &[&dyn EngineKind], elsewhere: &Els
         dns: common.dns,
         host,
         balancer: balancer?,
+        acme: acme?,
         links,
         classes: common.classes.into_iter().collect::<Option<Vec<_>>>()?,
         networks: networks.into_iter().collect::<Option<Vec<_>>>()?,

@@ -148,6 +148,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
             roles: host_roles,
         },
         balancer,
+        acme,
         links: _,
         classes: _,
         networks: _,
@@ -203,6 +204,7 @@ fn sections(running: &Settings, written: &Settings) -> Vec<Change> {
         ("host.name", Effect::Changed, *host_name != written.host.name),
         ("host.roles", Effect::Changed, *host_roles != written.host.roles),
         ("balancer", Effect::Changed, *balancer != written.balancer),
+        ("acme", Effect::Changed, *acme != written.acme),
         (
             "metadata.address",
             Effect::Changed,

@@ -151,7 +151,7 @@ fn all_faults_are_told_together() {
         "template.default.cpus: 0 is out of bounds; take 0.01 to 1024",
         "template.default.ready.within: 0s is too short; take at least 1ms",
         "link[0].template: there is no template \"defualt\"; did you mean \"default\"?",
-        "colour: is not a key that is known here; remove it, or use \"store\", \"secrets\", \"volumes\", \"limits\", \"images\", \"api\", \"log\", \"engine\", \"source\", \"metadata\", \"portal\", \"dns\", \"host\", \"options\", \"class\", \"link\", \"network\", \"template\" or \"balancer\"",
+        "colour: is not a key that is known here; remove it, or use \"store\", \"secrets\", \"volumes\", \"limits\", \"images\", \"api\", \"log\", \"engine\", \"source\", \"metadata\", \"portal\", \"dns\", \"host\", \"options\", \"class\", \"link\", \"network\", \"template\", \"balancer\" or \"acme\"",
     ];
     assert_eq!(faults, expected);
 }

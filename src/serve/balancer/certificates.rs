@@ -1,4 +1,4 @@
-//! The certificates of routes: from files, which are read again when they change, and of our own authority.
+//! The certificates of routes: from files, which are read again when they change, of our own authority, and by ACME.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,6 +14,7 @@ use orchestrator_secrets::{CertificateRequest, Purpose, Room};
 use orchestrator_store::Store;
 use tokio::time::Instant;
 
+use super::board::Shown;
 use crate::serve::Context;
 use crate::serve::access::open_room;
 
@@ -62,10 +63,15 @@ impl Certificates {
 
     /// The certificates of the routes of these services, as they are now. A route whose certificate cannot be had keeps the
     /// one from before; the others are not affected.
-    pub(super) async fn material(&mut self, endpoints: &Endpoints) -> Material {
+    pub(super) async fn material(&mut self, endpoints: &Endpoints, mut shown: Shown) -> Material {
         let wanted = wanted(endpoints);
         self.held.retain(|host, _| wanted.contains_key(host));
         for (host, tls) in wanted {
+            if tls == RouteTls::Acme {
+                let (pem, fault) = (shown.certificates.remove(&host), shown.faults.remove(&host));
+                self.take(host, pem, fault);
+                continue;
+            }
             let is_due = |held: &Held| held.tls != tls || held.due <= Instant::now();
             if self.held.get(&host).is_none_or(is_due) {
                 self.check(host, tls).await;
@@ -76,7 +82,7 @@ impl Certificates {
         let certificates = certificates.filter_map(|(host, held)| Some((host.clone(), held.pem.clone()?)));
         Material {
             certificates: certificates.collect(),
-            challenges: BTreeSet::new(),
+            challenges: shown.challenges,
         }
     }
 
@@ -86,11 +92,33 @@ impl Certificates {
         self.condition = None;
     }
 
+    /// The names whose certificates are ordered by ACME.
+    pub(super) fn by_acme(&self) -> BTreeSet<HostName> {
+        let held = self.held.iter().filter(|(_, held)| held.tls == RouteTls::Acme);
+        held.map(|(host, _)| host.clone()).collect()
+    }
+
+    /// Takes what the orders by ACME have come to. They report what fails themselves.
+    fn take(&mut self, host: HostName, pem: Option<Pem>, fault: Option<String>) {
+        let before = self.held.remove(&host).and_then(|held| held.pem);
+        if let Some(pem) = pem.as_ref().filter(|pem| before.as_ref() != Some(pem)) {
+            tracing::info!(%host, certificate = %pem.name(), "route has a certificate");
+        }
+        let is_missing = pem.is_none() && fault.is_none();
+        let held = Held {
+            tls: RouteTls::Acme,
+            pem: pem.or(before),
+            fault: fault.or_else(|| is_missing.then(|| "its certificate is being ordered".to_owned())),
+            due: Instant::now(),
+        };
+        self.held.insert(host, held);
+    }
+
     async fn check(&mut self, host: HostName, tls: RouteTls) {
         let read = match &tls {
             RouteTls::Files { certificate, key } => read_files(certificate, key).await.map(|pem| (pem, PERIOD)),
             RouteTls::OwnCa => self.issue(&host).await.map(|pem| (pem, PERIOD_OF_OWN)),
-            RouteTls::Acme => Err("certificates by ACME are not supported; take \"own-ca\" or files".to_owned()),
+            RouteTls::Acme => return,
         };
         let before = self.held.remove(&host);
         let (old, known) = before.map_or((None, None), |held| (held.pem, held.fault));
@@ -130,7 +158,7 @@ impl Certificates {
             None => open_room(&self.context, &self.store).await.map_err(fault)?,
         };
         let now = self.context.clock.now();
-        let (name, request) = (format!("route/{host}"), request(host));
+        let (name, request) = (own_name(host), request(host));
         let kept = room.keep_certificate(&name, &request, now).await.map_err(fault)?;
         self.room = Some(room);
         let key = kept.key.expose_text().ok_or("its key is no text")?;
@@ -156,8 +184,16 @@ impl Certificates {
     }
 }
 
+/// The name under which a certificate of our own authority is kept. Names of secrets have no asterisk.
+pub(super) fn own_name(host: &HostName) -> String {
+    match host.as_str().strip_prefix("*.") {
+        Some(rest) => format!("route/any/{rest}"),
+        None => format!("route/{host}"),
+    }
+}
+
 /// The names that need a certificate. Of two services with one name, the first in the alphabet says where it is from.
-fn wanted(endpoints: &Endpoints) -> BTreeMap<HostName, RouteTls> {
+pub(super) fn wanted(endpoints: &Endpoints) -> BTreeMap<HostName, RouteTls> {
     let mut wanted = BTreeMap::new();
     for route in endpoints.services.values().flat_map(|service| &service.routes) {
         if let (Some(tls), Ok(host)) = (&route.tls, route.host.parse::<HostName>()) {

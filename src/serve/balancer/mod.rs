@@ -4,15 +4,20 @@
 //!   [balancer] of the settings ──▶ keep: the service `balancer`
 //!
 //!   endpoints of services ──┬──▶ names: every instance of the service `balancer` ──▶ its HAProxy
+//!                           │     ▲ └── names, proofs in force ──▶ acme ──▶ the authority
+//!                           │     └──── certificates, proofs ───────┘
 //!                           └──▶ virtuals: slots of the kernel's maps
 //!                                    └──▶ routers: this snapshot is in force, and so many connections drain
 //! ```
 
+mod acme;
 mod archive;
+mod board;
 mod certificates;
 mod keep;
 mod names;
 mod place;
+mod rows;
 mod virtuals;
 
 use std::sync::Arc;
@@ -24,8 +29,11 @@ use orchestrator_store::Store;
 
 use super::Context;
 use super::services::Services;
+use acme::Acme;
+use board::Board;
 use keep::Keeper;
 use names::Names;
+use rows::Rows;
 use virtuals::Virtuals;
 
 /// Leads connections until the daemon stops.
@@ -40,7 +48,13 @@ pub(super) async fn register(
     let keeper = Keeper::new(context, store, services);
     context.driver.register(keep::registration(), keeper);
     let endpoints = services.endpoints();
-    match Names::new(context, store, host, endpoints.clone(), routers) {
+    let board = Board::new();
+    context
+        .driver
+        .register(acme::registration(), Acme::new(context, store, &board));
+    let rows = Rows::new(context, store, endpoints.clone());
+    context.driver.register(rows::registration(), rows);
+    match Names::new(context, store, host, endpoints.clone(), routers, board) {
         Ok(names) => drop(context.driver.register(names::registration(), names)),
         Err(fault) => tracing::error!(%fault, "no balancer by name"),
     }

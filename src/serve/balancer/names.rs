@@ -16,6 +16,7 @@ use orchestrator_store::Store;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::board::{Asked, Board, Shown, tell};
 use super::certificates::Certificates;
 use super::place::{DIRECTORY, InstanceBalancer};
 use crate::serve::Context;
@@ -45,6 +46,10 @@ pub(super) struct Names {
     layout: Layout,
     fleet: Fleet,
     certificates: Certificates,
+    board: Board,
+    shown: watch::Receiver<Shown>,
+    /// Whether it was told once what is on record of certificates by ACME.
+    is_told: bool,
     /// What was refused last, so that it is logged once.
     refused: Vec<Refused>,
 }
@@ -56,6 +61,7 @@ impl Names {
         host: &Arc<dyn Host>,
         endpoints: watch::Receiver<Arc<Endpoints>>,
         routers: &Routers,
+        board: Board,
     ) -> Result<Self, LayoutFault> {
         let layout = Layout::new(DIRECTORY)?;
         Ok(Self {
@@ -67,6 +73,9 @@ impl Names {
             fleet: Fleet::new(layout.clone(), Pools::SPARE, context.metrics.clone()),
             layout,
             certificates: Certificates::new(context, store),
+            shown: board.shown.subscribe(),
+            is_told: false,
+            board,
             refused: Vec::new(),
         })
     }
@@ -122,18 +131,36 @@ impl Reconciler for Names {
         if balancers.is_empty() {
             // Nothing leads anywhere by name: nobody has to wait for it.
             self.certificates.rest();
+            tell(&self.board.asked, Asked::default());
             self.router.counts_none();
             self.router.applied(endpoints.index);
             return Ok(Next::Wait);
         }
         let layout = layout_of(&self.layout, &self.settings.get());
         self.fleet.set_layout(layout);
-        let material = self.certificates.material(&endpoints).await;
+        let shown = self.shown.borrow_and_update().clone();
+        let known = shown.known.clone();
+        let material = self.certificates.material(&endpoints, shown).await;
+        let in_force = self.board.asked.borrow().in_force.clone();
+        let hosts = self.certificates.by_acme();
+        self.is_told |= hosts.is_subset(&known);
+        tell(&self.board.asked, Asked { hosts, in_force });
+        if !self.is_told {
+            // After a start: what HAProxy shows is not to be taken away before the record was read.
+            return Ok(Next::Wait);
+        }
         let turn = self.fleet.turn(&endpoints, &material, &balancers).await;
         // Before the snapshot counts as in force: what drains has to have its connections by then.
         self.router.connections(turn.connections);
         if let Some(index) = turn.applied {
             self.router.applied(index);
+            tell(
+                &self.board.asked,
+                Asked {
+                    hosts: self.certificates.by_acme(),
+                    in_force: material.challenges,
+                },
+            );
         }
         self.report(turn.refused);
         match turn.faults.first() {
@@ -144,7 +171,12 @@ impl Reconciler for Names {
     }
 
     async fn notified(&mut self) {
-        if self.endpoints.changed().await.is_err() {
+        // Either sender lives as long as the daemon.
+        let changed = tokio::select! {
+            changed = self.endpoints.changed() => changed,
+            changed = self.shown.changed() => changed,
+        };
+        if changed.is_err() {
             std::future::pending().await
         }
     }

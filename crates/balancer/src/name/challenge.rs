@@ -36,7 +36,7 @@ impl Challenge {
     }
 
     /// Its answer.
-    pub(crate) fn answer(&self) -> &str {
+    pub fn answer(&self) -> &str {
         &self.answer
     }
 }

@@ -9,6 +9,7 @@ pub(super) struct Balancer {
     reloads: Labelled,
     steps: Labelled,
     failures: Labelled,
+    certificates: Labelled,
 }
 
 impl Balancer {
@@ -29,6 +30,11 @@ impl Balancer {
                 "balancer_failures",
                 "How often a balancer could not be brought to what it is to do, by reason",
             ),
+            certificates: labelled(
+                registry,
+                "acme_certificates",
+                "Certificates of routes by ACME that were ordered and issued, and steps of orders that failed, by outcome",
+            ),
         }
     }
 }
@@ -48,5 +54,10 @@ impl Metrics {
     /// Counts that a balancer could not be brought to what it is to do.
     pub fn balancer_failed(&self, reason: &'static str) {
         count(&self.balancer.failures, "reason", reason);
+    }
+
+    /// Counts what becomes of a certificate by ACME: `ordered`, `issued` or `failed`.
+    pub fn certificate_by_acme(&self, outcome: &'static str) {
+        count(&self.balancer.certificates, "outcome", outcome);
     }
 }

@@ -8,6 +8,7 @@
 //! The private key of the one that issues is a secret of the room. It is forgotten when the next one takes its place:
 //! what is trusted can issue nothing more.
 
+mod elsewhere;
 mod issue;
 mod kept;
 mod request;
@@ -20,6 +21,7 @@ use orchestrator_store::{Authority, NewAuthority, Written, authority_key_name};
 
 use crate::room::{TRIES, row};
 use crate::{Room, Secret, SecretsError};
+pub use elsewhere::{new_private_key, signing_request};
 pub use issue::Issued;
 pub use kept::KeptCertificate;
 pub use request::{CertificateRequest, Purpose};

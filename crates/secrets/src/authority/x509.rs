@@ -125,7 +125,7 @@ fn moment(at: Timestamp) -> Result<OffsetDateTime, SecretsError> {
     OffsetDateTime::from_unix_timestamp(at.0.div_euclid(1000)).map_err(|error| fault("date a certificate", &error))
 }
 
-fn fault(doing: &'static str, error: &dyn std::error::Error) -> SecretsError {
+pub(super) fn fault(doing: &'static str, error: &dyn std::error::Error) -> SecretsError {
     SecretsError::Certificate {
         doing,
         reason: error.to_string(),

@@ -44,6 +44,16 @@ fn read_route(entry: Entry<'_>, ports: &BTreeMap<String, ServicePort>) -> Option
         Some(entry) => read_tls(entry).map(Some),
         None => Some(None),
     };
+    let is_wildcard = host.as_deref().is_some_and(|host| host.starts_with("*."));
+    if is_wildcard && tls == Some(Some(RouteTls::Acme)) {
+        table.fault(
+            "tls",
+            "is \"acme\", which gives no certificate for a wildcard: an authority gives one only for records in DNS \
+             (dns-01), which are not supported",
+            "take \"own-ca\" or files, or give each name a route of its own",
+        );
+        return None;
+    }
     table.finish();
     Some(Route {
         host: host?,

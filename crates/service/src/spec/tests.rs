@@ -40,7 +40,7 @@ host = "Web.Example"
 path = "/api"
 tls = { certificate = "/etc/web.pem", key = "/etc/web.key" }
 [[route]]
-host = "*.example"
+host = "other.example"
 port = "http"
 tls = "acme"
 [[listen]]
@@ -225,6 +225,10 @@ fn each_fault_names_the_key_and_the_remedy() {
         (
             "ports = { a = 1 }\nroute = [{ host = \"a\", tls = \"yes\" }]",
             "web.route[0].tls: \"yes\" is not known here; write \"own-ca\" or \"acme\"",
+        ),
+        (
+            "ports = { a = 1 }\nroute = [{ host = \"*.a\", tls = \"acme\" }]",
+            "web.route[0].tls: is \"acme\", which gives no certificate for a wildcard",
         ),
         (
             "ports = { a = 1 }\nroute = [{ host = \"a\", tls = { certificate = \"a\", key = \"/b\" } }]",

@@ -190,6 +190,10 @@ pub(super) const OTHER: &[(&str, &str)] = &[
     ("NETWORK__0__INSTANCES", "fd39:9706:2786:7000::1:0/112"),
     ("NETWORK__0__ISOLATED", "true"),
     ("NETWORK__0__MTU", "9000"),
+    ("ACME__TERMS_AGREED", "true"),
+    ("ACME__DIRECTORY", "https://ca.example/directory"),
+    ("ACME__EMAIL", "admin@example.org"),
+    ("ACME__TRUST", "/other"),
     ("LINK__1__BRIDGE", "br1"),
     ("LINK__1__NAME", "dorm"),
 ];
@@ -260,6 +264,7 @@ const BESIDES: &[(&str, &[&str])] = &[
             "NETWORK__0__INSTANCES=fd39:9706:2786:7000::1:0/112",
         ],
     ),
+    ("ACME__*", &["ACME__TERMS_AGREED=true"]),
     ("NETWORK__0__NAME", &NETWORK),
     ("NETWORK__0__BRIDGE", &NETWORK),
     ("NETWORK__0__CREATE", &NETWORK),
