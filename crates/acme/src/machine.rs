@@ -156,7 +156,7 @@ impl Case {
     pub(crate) fn looked(&mut self, standing: Standing, now: Timestamp) {
         let Some(order) = &mut self.order else { return };
         match standing {
-            Standing::Invalid(reason) => return self.refused(&over(reason), now),
+            Standing::Invalid(reason) => self.refused(&over(reason), now),
             Standing::Ready => order.stage = Stage::Finalize,
             Standing::Valid => order.stage = Stage::Fetch,
             Standing::Pending {
@@ -165,7 +165,7 @@ impl Case {
             } if order.since.is_none() => order.stage = Stage::Prove(proofs),
             Standing::Pending { .. } | Standing::Processing if order.is_stuck(now) => {
                 let reason = format!("the authority did not decide within {} s", PATIENCE.as_secs());
-                return self.refused(&over(reason), now);
+                self.refused(&over(reason), now)
             }
             Standing::Pending { proofs, .. } => {
                 let at = order.poll_at(now);
