@@ -7,7 +7,7 @@ use orchestrator_lab::{Dhclient, Namespace, wait_for};
 use serde_json::Value;
 
 use crate::balancer::deploy;
-use crate::dns::{dig, records};
+use crate::dns::{asked, records};
 use crate::oci::site;
 use crate::services::{line, serving_of};
 use crate::site::{PATIENCE, Site};
@@ -28,7 +28,8 @@ fn checked(site: &Site, health: &str) -> String {
 /// Where clients are led by the name of a service.
 fn named(machine: &Namespace, service: &str) -> BTreeSet<String> {
     let name = format!("{service}.service.home.arpa");
-    records(&dig(machine, &[&name, "AAAA"])).into_iter().collect()
+    let answer = asked(machine, &[&name, "AAAA"]).unwrap_or_default();
+    records(&answer).into_iter().collect()
 }
 
 /// The endpoints that serve are these addresses, and the name leads to them alone.

@@ -22,6 +22,12 @@ pub(crate) fn dig(machine: &Namespace, question: &[&str]) -> String {
     machine.run("dig", &arguments(&server, question)).unwrap()
 }
 
+/// The same while something is waited for: one query may be lost, as on any network.
+pub(crate) fn asked(machine: &Namespace, question: &[&str]) -> Option<String> {
+    let server = format!("@{PREFIX}::1");
+    machine.run("dig", &arguments(&server, question)).ok()
+}
+
 /// The data of the records in an answer.
 pub(crate) fn records(answer: &str) -> Vec<String> {
     let lines = answer.lines().filter(|line| !line.starts_with(';') && !line.is_empty());

@@ -7,7 +7,7 @@ use std::process::Command;
 use orchestrator_lab::{Dhclient, Namespace, TEST_PORT, wait_for};
 use serde_json::Value;
 
-use crate::dns::{dig, records};
+use crate::dns::{asked, dig, records};
 use crate::oci::site;
 use crate::site::{BINARY, PATIENCE, Site};
 
@@ -59,7 +59,7 @@ pub(crate) fn serving_of(site: &Site, service: &str) -> BTreeSet<(String, String
 fn is_found(machine: &Namespace, serving: &BTreeSet<(String, String)>) {
     let addresses: BTreeSet<String> = serving.iter().map(|(_, address)| address.clone()).collect();
     wait_for("the name to lead to what serves", PATIENCE, || {
-        let found = records(&dig(machine, &["web.service.home.arpa", "AAAA"]));
+        let found = records(&asked(machine, &["web.service.home.arpa", "AAAA"])?);
         (found.into_iter().collect::<BTreeSet<_>>() == addresses).then_some(())
     });
     let ports = records(&dig(machine, &["_http._tcp.web.service.home.arpa", "SRV"]));

@@ -125,7 +125,11 @@ fn all_that_bears_the_mark_goes_and_what_others_made_stays() {
     assert_eq!(site.host_ends(), Vec::<String>::new());
     assert!(!site.tables().contains("orchestrator-"), "{}", site.tables());
     assert!(
-        !site.host.ip("-6 address show").unwrap().contains("::d0"),
+        !site
+            .host
+            .ip("-6 address show")
+            .unwrap()
+            .contains(&format!("{PREFIX}::d0/")),
         "the front door"
     );
     assert!(site.has("br0"));

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::HeaderMap;
 use hyper::client::conn::http1;
-use hyper::header::{HOST, HeaderValue, RETRY_AFTER};
+use hyper::header::{DATE, HOST, HeaderValue, RETRY_AFTER};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use orchestrator_model::Timestamp;
 use orchestrator_runtime::files::{self, Symlinks};
 use rustls::crypto::ring as provider;
 use rustls::pki_types::pem::PemObject;
@@ -77,7 +77,7 @@ impl Http {
         let request = Request::from_parts(parts, Full::new(body));
         let answer = sender.send_request(request).await.map_err(io::Error::other)?;
         let (parts, body) = answer.into_parts();
-        let after = parts.headers.get(RETRY_AFTER).and_then(read_after);
+        let after = read_after(&parts.headers);
         *self.after.lock().unwrap_or_else(PoisonError::into_inner) = after;
         let body = Limited::new(body, LARGEST).collect().await.map_err(io::Error::other)?;
         Ok(Response::from_parts(parts, Full::new(body.to_bytes())))
@@ -200,14 +200,19 @@ fn roots(file: &Path) -> io::Result<RootCertStore> {
     }
 }
 
-/// The value of `Retry-After`: seconds, or a moment (RFC 9110, section 10.2.3).
-fn read_after(value: &HeaderValue) -> Option<Duration> {
-    let text = value.to_str().ok()?.trim();
+/// The value of `Retry-After`: seconds, or a moment (RFC 9110, section 10.2.3). A moment is compared with the time at which
+/// the authority answered, by its own clock.
+fn read_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let moment = OffsetDateTime::parse(text, &Rfc2822).ok()?;
-    Some(Timestamp(moment.unix_timestamp().checked_mul(1000)?).since(Timestamp::wall()))
+    let answered = moment(headers.get(DATE)?.to_str().ok()?)?;
+    Some(Duration::try_from(moment(text)? - answered).unwrap_or_default())
+}
+
+fn moment(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.trim(), &Rfc2822).ok()
 }
 
 #[cfg(test)]
@@ -216,11 +221,24 @@ mod tests {
 
     #[test]
     fn retry_after_is_seconds_or_a_moment() {
-        let read = |text: &str| read_after(&HeaderValue::from_str(text).unwrap());
-        assert_eq!(read("120"), Some(Duration::from_secs(120)));
-        assert_eq!(read("Fri, 31 Dec 1999 23:59:59 GMT"), Some(Duration::ZERO));
-        assert!(read("Fri, 31 Dec 2999 23:59:59 GMT").unwrap() > Duration::from_secs(86_400));
-        assert_eq!((read("soon"), read("-1")), (None, None));
+        let read = |text: &str, date: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+            if let Some(date) = date {
+                headers.insert(DATE, HeaderValue::from_str(date).unwrap());
+            }
+            read_after(&headers)
+        };
+        let date = Some("Fri, 31 Dec 1999 23:58:59 GMT");
+        assert_eq!(read("120", None), Some(Duration::from_secs(120)));
+        assert_eq!(
+            read("Fri, 31 Dec 1999 23:59:59 GMT", date),
+            Some(Duration::from_secs(60))
+        );
+        assert_eq!(read("Fri, 31 Dec 1999 23:57:59 GMT", date), Some(Duration::ZERO));
+        assert_eq!(read("Fri, 31 Dec 1999 23:59:59 GMT", None), None, "by whose clock?");
+        assert_eq!((read("soon", date), read("-1", date)), (None, None));
+        assert_eq!(read_after(&HeaderMap::new()), None);
     }
 
     #[test]

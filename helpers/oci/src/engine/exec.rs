@@ -67,29 +67,66 @@ impl Drop for Files {
     }
 }
 
+/// A command that was started. When it has ended it is reaped, whatever becomes of the request: its container's processes
+/// do not end before (pid_namespaces(7)).
+struct Child(Option<OwnedFd>);
+
+impl Child {
+    /// Waits for its end. The exit code; 255 if nobody knows it.
+    async fn ended(mut self) -> i64 {
+        match self.0.take() {
+            Some(handle) => reaped(handle).await,
+            None => 255,
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            tokio::spawn(reaped(handle));
+        }
+    }
+}
+
+async fn reaped(handle: OwnedFd) -> i64 {
+    match process::ended(handle).await {
+        Ok(handle) => process::reap(&handle).unwrap_or(255),
+        Err(_) => 255,
+    }
+}
+
 impl Helper {
-    /// Starts a command in a container that runs.
-    pub(crate) async fn exec(&self, request: &ExecOf) -> Result<Session, Fault> {
+    /// Starts a command in a container that runs. It is started also when the caller goes away meanwhile: half-way, nobody
+    /// would know the process that the runtime makes.
+    pub(crate) async fn exec(&self, request: ExecOf) -> Result<Session, Fault> {
+        let helper = self.clone();
+        let starting = tokio::spawn(async move { helper.start_command(&request).await });
+        let started = starting.await;
+        started.unwrap_or_else(|fault| Err(Fault::failed(Verb::Run, "a command", io::Error::other(fault))))
+    }
+
+    async fn start_command(&self, request: &ExecOf) -> Result<Session, Fault> {
         let (entry, _) = self.running(&request.of, Verb::Run)?;
         let name = entry.record().name.clone();
         let files = self.files(&entry, request.command.terminal.is_some());
         self.write_process(&entry, request, files.files.process.clone()).await?;
         let failed = |error: io::Error| Fault::failed(Verb::Run, &name, error);
         let command = self.0.runtime.exec(&entry.directory, &files.files);
-        let (handle, ends) = match (&files.files.console, request.command.terminal) {
+        let (child, ends) = match (&files.files.console, request.command.terminal) {
             (Some(socket), Some(size)) => {
                 let listener = console::listen(socket).map_err(failed)?;
-                let handle = self
+                let child = self
                     .run(command, [Stdio::null(), Stdio::null(), Stdio::null()], &entry, &files)
                     .await?;
                 let console = blocking(Verb::Run, &name, move || console::accept(&listener)).await?;
                 console::resize(&console, size).map_err(failed)?;
-                (handle, Ends::Console(console))
+                (child, Ends::Console(console))
             }
             _ => {
                 let (ours, theirs) = pipes::Pipes::open().map_err(failed)?;
-                let handle = self.run(command, theirs, &entry, &files).await?;
-                (handle, Ends::Pipes(ours))
+                let child = self.run(command, theirs, &entry, &files).await?;
+                (child, Ends::Pipes(ours))
             }
         };
         let (input, from_caller) = mpsc::channel(WAITING);
@@ -99,11 +136,7 @@ impl Helper {
                 Ends::Pipes(pipes) => pipes.carry(from_caller, &to_caller).await,
                 Ends::Console(console) => console::carry(console, from_caller, &to_caller).await,
             }
-            let code = match process::ended(handle).await {
-                Ok(handle) => process::reap(&handle).unwrap_or(255),
-                Err(_) => 255,
-            };
-            let _ = to_caller.send(Frame::Exit(code)).await;
+            let _ = to_caller.send(Frame::Exit(child.ended().await)).await;
         });
         Ok(Session { input, output })
     }
@@ -142,14 +175,14 @@ impl Helper {
         blocking(Verb::Run, &name, move || write_json(&path, &process)).await
     }
 
-    /// Has the runtime start the command. Returns a handle on it.
+    /// Has the runtime start the command.
     async fn run(
         &self,
         mut command: Command,
         [stdin, stdout, stderr]: [Stdio; 3],
         entry: &Entry,
         files: &Files,
-    ) -> Result<OwnedFd, Fault> {
+    ) -> Result<Child, Fault> {
         let name = &entry.record().name;
         let failed = |error: io::Error| Fault::failed(Verb::Run, name, error);
         let runtime = command
@@ -170,7 +203,7 @@ impl Helper {
         match process::reap(ended.map_err(failed)?) {
             Some(0) => {
                 let pid = runc::read_pid(&files.files.pid).map_err(failed)?;
-                process::open(pid).map_err(failed)
+                process::open(pid).map(|handle| Child(Some(handle))).map_err(failed)
             }
             code => {
                 let reason = runc::last_error(&files.files.log);

@@ -29,7 +29,7 @@ pub(super) async fn exec(State(helper): State<Helper>, mut request: Request) -> 
     let body = axum::body::to_bytes(request.into_body(), LARGEST).await;
     let body = body.map_err(|error| refused(error.to_string()))?;
     let question: ExecOf = serde_json::from_slice(&body).map_err(|error| refused(error.to_string()))?;
-    let session = helper.exec(&question).await?;
+    let session = helper.exec(question).await?;
     tokio::spawn(async move {
         let Session { input, output } = session;
         match upgrade.await {
