@@ -22,7 +22,7 @@ pub(crate) fn dig(machine: &Namespace, question: &[&str]) -> String {
     machine.run("dig", &arguments(&server, question)).unwrap()
 }
 
-/// The same while something is waited for: one query may be lost, as on any network.
+/// The same while something is waited for: a client has no route to the server before the first router advertisement.
 pub(crate) fn asked(machine: &Namespace, question: &[&str]) -> Option<String> {
     let server = format!("@{PREFIX}::1");
     machine.run("dig", &arguments(&server, question)).ok()
