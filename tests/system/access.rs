@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Namespace, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Namespace, SelfSigned, wait_for};
 use serde_json::Value;
 
 use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, text};
@@ -211,28 +211,13 @@ fn another_machine_does_what_its_token_is_for_through_kills_rotations_and_a_rest
 
 /// Makes a certificate that is its own authority.
 fn make_certificate(host: &Namespace, place: &Path, name: &str) {
-    let subject = format!("subjectAltName=IP:{PREFIX}::1");
-    let (key, certificate) = (place.join(format!("{name}.key")), place.join(format!("{name}.pem")));
-    let made = host
-        .command("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "7",
-        ])
-        .args(["-subj", "/CN=orchestrator", "-addext", &subject, "-keyout"])
-        .arg(key)
-        .arg("-out")
-        .arg(certificate)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    let made = SelfSigned {
+        certificate: &place.join(format!("{name}.pem")),
+        key: &place.join(format!("{name}.key")),
+        alternative: &format!("IP:{PREFIX}::1"),
+        extensions: &[],
+    };
+    made.make(host.command("openssl")).unwrap();
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn stays(site: &Site, machine: &Namespace, balancer: Ipv6Addr) {
     assert_eq!(code, 0, "{err}");
 }
 
-/// An instance of a service with `proxy_protocol` is told the address of the client.
+/// An instance of a service with `proxy_protocol` gets the address of the client.
 fn is_told(site: &Site, machine: &Namespace, address: Ipv6Addr, balancer: Ipv6Addr) {
     let path = site.daemon.place().join("echo.toml");
     let keys = "name = \"echo\"\ninstances = 1\nnetwork = \"br0\"\nengine = \"oci\"\nimage = \"orchestrator/test\"\n\

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use orchestrator_lab::{Daemon, Dhclient, Lab, Link, Namespace, Oci, PREFIX, Settings, oci_program, wait_for};
+use orchestrator_lab::{
+    Daemon, Dhclient, Lab, Link, Namespace, Oci, PREFIX, SelfSigned, Settings, oci_program, wait_for,
+};
 use serde_json::{Value, json};
 
 use crate::services::{file, line, serving_of};
@@ -283,27 +285,13 @@ pub(crate) fn get_by_tls(machine: &Namespace, balancer: Ipv6Addr, host: &str, tr
 
 /// A certificate for a name, which trusts itself, in two files.
 fn make_certificate(site: &Site, host: &str, certificate: &str, key: &str) {
-    let (subject, name) = (format!("/CN={host}"), format!("subjectAltName=DNS:{host}"));
-    let words = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:P-256",
-        "-nodes",
-        "-days",
-        "2",
-        "-keyout",
-        key,
-        "-out",
-        certificate,
-        "-subj",
-        &subject,
-        "-addext",
-        &name,
-    ];
-    site.host.run("openssl", &words).unwrap();
+    let made = SelfSigned {
+        certificate: certificate.as_ref(),
+        key: key.as_ref(),
+        alternative: &format!("DNS:{host}"),
+        extensions: &[],
+    };
+    made.make(site.host.command("openssl")).unwrap();
 }
 
 #[test]

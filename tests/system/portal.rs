@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use orchestrator::model::Timestamp;
-use orchestrator_lab::{Daemon, Dhclient, Lab, Namespace, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Lab, Namespace, SelfSigned, wait_for};
 use serde_json::Value;
 
 use crate::images::succeeds;
@@ -254,25 +254,15 @@ fn a_client_puts_the_end_of_its_instance_off_as_often_as_its_template_says() {
 /// A certificate for this name that signs itself, in a directory of the lab: the file, and that of its key.
 fn certificate(lab: &Lab, name: &str) -> [String; 2] {
     let place = lab.place("certificate").unwrap();
-    let files = ["portal.pem", "portal.key"].map(|file| place.join(file).display().to_string());
-    let alternative = format!("subjectAltName=DNS:{name}");
-    let made = lab
-        .command("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ])
-        .args(["-days", "2", "-subj", "/CN=portal", "-addext", &alternative])
-        .args(["-out", &files[0], "-keyout", &files[1]])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    files
+    let [certificate, key] = ["portal.pem", "portal.key"].map(|file| place.join(file));
+    let made = SelfSigned {
+        certificate: &certificate,
+        key: &key,
+        alternative: &format!("DNS:{name}"),
+        extensions: &[],
+    };
+    made.make(lab.command("openssl")).unwrap();
+    [certificate, key].map(|file| file.display().to_string())
 }
 
 #[test]

@@ -22,9 +22,9 @@ pub struct Proof {
 pub enum Standing {
     /// The authority does not believe yet that the name is ours.
     Pending {
-        /// What is to be shown.
+        /// The proofs that the balancers have to show.
         proofs: BTreeSet<Proof>,
-        /// Whether the authority was told already that it is shown.
+        /// Whether we have asked the authority to check the proofs.
         is_answered: bool,
     },
     /// The authority wants to know the key.

@@ -87,9 +87,9 @@ impl Keeper {
         }
     }
 
-    /// Takes one step for each name that has one due. A turn with a name that is new only reads what is on record, so that
-    /// it is told at once. `in_force` is what every balancer shows. Only what an authority or
-    /// the record does takes time; each call of them has its own limit.
+    /// Takes one step for each name that has one due. If a name is new, the turn reads the record of that name and asks no
+    /// authority, so that a certificate on record is in the answer at once. Every balancer shows the proofs `in_force`.
+    /// Calls of the authority and of the vault take time; each has its own limit.
     pub async fn turn(
         &mut self,
         wanted: &BTreeSet<String>,
@@ -102,7 +102,7 @@ impl Keeper {
         let mut turn = Turn::default();
         let mut unreachable: Option<Refusal> = None;
         self.names.retain(|name, _| wanted.contains(name));
-        // What is on record is told before anybody is asked anything.
+        // Certificates on record are in the answer before the authority is asked.
         let mut is_new = false;
         for name in wanted {
             if self.names.contains_key(name) {

@@ -11,7 +11,7 @@
 //!
 //! Invariants:
 //!
-//! - The authority is told to look only when every balancer shows the proof.
+//! - We ask the authority to check a name only when every balancer shows the proof.
 //! - A good certificate is shown until there is another one.
 //! - The private key of an order is kept before the order is completed, and the order until its certificate is kept. So
 //!   what a crash interrupts is taken up again, and no certificate is issued twice.

@@ -1,4 +1,4 @@
-//! What is due when for the certificate of one name. Pure: it is told what happened, and the time.
+//! The next step for the certificate of one name, and when it is due. Pure: the caller passes events and the time.
 //!
 //! ```text
 //!            due                  looked: pending           in force, answered
@@ -178,7 +178,7 @@ impl Case {
         }
     }
 
-    /// The authority was told that the proofs are shown.
+    /// We have asked the authority to check the proofs.
     pub(crate) fn answered(&mut self, now: Timestamp) {
         let Some(order) = &mut self.order else { return };
         let at = order.poll_at(now);

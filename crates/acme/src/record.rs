@@ -93,7 +93,7 @@ impl Attempt {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AccountRecord {
     pub(crate) directory: String,
-    /// The address for mail that the authority was told.
+    /// The address for mail that the authority has of us.
     pub(crate) email: Option<String>,
     key: Hidden,
 }

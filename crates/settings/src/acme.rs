@@ -15,7 +15,7 @@ const LONGEST_EMAIL: usize = 254;
 pub struct AcmeSettings {
     /// The URL of its directory, with the scheme `https`.
     pub directory: String,
-    /// Where it may send mail about certificates; `None` for nowhere.
+    /// The address to which it may send mail about certificates. With `None` it has no address.
     pub email: Option<String>,
     /// The file with the certificates, in PEM, by which the directory itself is trusted; `None` for what this machine
     /// trusts.
@@ -41,7 +41,7 @@ impl AcmeSettings {
             None => Some(None),
         };
         let trust = match table.take("trust") {
-            Some(entry) => entry.parse("write an absolute path", parse_path).map(Some),
+            Some(entry) => entry.absolute_path().map(Some),
             None => Some(None),
         };
         let remedy = "read the authority's terms of service, and write `terms_agreed = true` to agree to them";
@@ -83,14 +83,6 @@ fn parse_email(text: &str) -> Result<String, String> {
     match is_printable && text.len() <= LONGEST_EMAIL && parts.is_some() {
         true => Ok(text.to_owned()),
         false => Err(format!("{text:?} is no address for mail")),
-    }
-}
-
-fn parse_path(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    match path.is_absolute() && !text.contains('\0') {
-        true => Ok(path),
-        false => Err(format!("{text:?} is not an absolute path")),
     }
 }
 

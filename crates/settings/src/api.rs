@@ -157,7 +157,7 @@ impl ApiSettings {
 
 impl ApiTls {
     fn read(mut table: Table<'_>) -> Self {
-        let path = |entry: Entry<'_>| entry.parse("write an absolute path", parse_path);
+        let path = Entry::absolute_path;
         let certificate = table.take("certificate").and_then(path);
         let key = table.take("key").and_then(path);
         let remedy = "write names like \"orchestrator.example\", or addresses";
@@ -178,14 +178,6 @@ impl ApiTls {
             files: files.map(|(certificate, key)| TlsFiles { certificate, key }),
             names: names.unwrap_or_default(),
         }
-    }
-}
-
-fn parse_path(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    match path.is_absolute() && !text.contains('\0') {
-        true => Ok(path),
-        false => Err(format!("{text:?} is not an absolute path")),
     }
 }
 

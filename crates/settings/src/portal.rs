@@ -26,7 +26,7 @@ pub struct PortalCertificate {
 
 impl PortalSettings {
     pub(super) fn read(mut table: Table<'_>) -> Self {
-        let path = |entry: Entry<'_>| entry.parse("write an absolute path", parse_path);
+        let path = Entry::absolute_path;
         let certificate = table.take("certificate").and_then(path);
         let key = table.take("key").and_then(path);
         let host = table.take("host");
@@ -54,14 +54,6 @@ impl PortalSettings {
             Some(host) => format!("https://{host}/api"),
             None => format!("https://[{portal}]/api"),
         })
-    }
-}
-
-fn parse_path(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    match path.is_absolute() && !text.contains('\0') {
-        true => Ok(path),
-        false => Err(format!("{text:?} is not an absolute path")),
     }
 }
 

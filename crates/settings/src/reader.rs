@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use config::{Map, Value, ValueKind};
@@ -379,6 +380,17 @@ impl<'a> Entry<'a> {
     pub fn list_of<T>(self, most: usize, read: impl Fn(Entry<'a>) -> Option<T>) -> Option<Vec<T>> {
         let read: Vec<Option<T>> = self.list(most)?.into_iter().map(read).collect();
         read.into_iter().collect()
+    }
+
+    /// Reads an absolute path of a file on the daemon's machine.
+    pub(crate) fn absolute_path(self) -> Option<PathBuf> {
+        self.parse("write an absolute path", |text| {
+            let path = PathBuf::from(text);
+            match path.is_absolute() && !text.contains('\0') {
+                true => Ok(path),
+                false => Err(format!("{text:?} is not an absolute path")),
+            }
+        })
     }
 
     /// Reads a table.

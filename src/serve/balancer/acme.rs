@@ -147,10 +147,10 @@ impl Acme {
     }
 }
 
-/// What is told of a route while no authority is named.
+/// The fault of a route with `tls = "acme"` where the settings name no authority.
 const NO_AUTHORITY: &str =
     "there is no authority that it could be ordered from: add the section [acme] to the settings";
-/// What is told of a wildcard.
+/// The fault of a wildcard route with `tls = "acme"`.
 const WILDCARD: &str = "no certificate for a wildcard is to be had by HTTP: take \"own-ca\" or files";
 
 fn shown(turn: &Turn, asked: &Asked) -> Shown {

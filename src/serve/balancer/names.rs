@@ -48,8 +48,8 @@ pub(super) struct Names {
     certificates: Certificates,
     board: Board,
     shown: watch::Receiver<Shown>,
-    /// Whether it was told once what is on record of certificates by ACME.
-    is_told: bool,
+    /// Whether the certificates by ACME on record have been read.
+    has_read_acme: bool,
     /// What was refused last, so that it is logged once.
     refused: Vec<Refused>,
 }
@@ -74,7 +74,7 @@ impl Names {
             layout,
             certificates: Certificates::new(context, store),
             shown: board.shown.subscribe(),
-            is_told: false,
+            has_read_acme: false,
             board,
             refused: Vec::new(),
         })
@@ -143,9 +143,9 @@ impl Reconciler for Names {
         let material = self.certificates.material(&endpoints, shown).await;
         let in_force = self.board.asked.borrow().in_force.clone();
         let hosts = self.certificates.by_acme();
-        self.is_told |= hosts.is_subset(&known);
+        self.has_read_acme |= hosts.is_subset(&known);
         tell(&self.board.asked, Asked { hosts, in_force });
-        if !self.is_told {
+        if !self.has_read_acme {
             // After a start: what HAProxy shows is not to be taken away before the record was read.
             return Ok(Next::Wait);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{Namespace, Program};
+use crate::{Namespace, Program, SelfSigned};
 
 /// How long Pebble may take to start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,28 +32,13 @@ impl Pebble {
     ///
     /// When openssl is missing or fails.
     pub fn make_certificate(namespace: &Namespace, file: &Path) -> Result<()> {
-        let (certificate, key) = (file.display().to_string(), key_of(file).display().to_string());
-        let words = [
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "30",
-        ];
-        let files = ["-keyout", &key, "-out", &certificate, "-subj", "/CN=pebble"];
-        let more = [
-            "-addext",
-            "subjectAltName=IP:::1",
-            "-addext",
-            "basicConstraints=critical,CA:FALSE",
-        ];
-        namespace
-            .run("openssl", &[&words[..], &files[..], &more[..]].concat())
-            .map(drop)
+        let certificate = SelfSigned {
+            certificate: file,
+            key: &key_of(file),
+            alternative: "IP:::1",
+            extensions: &["basicConstraints=critical,CA:FALSE"],
+        };
+        certificate.make(namespace.command("openssl"))
     }
 
     /// Starts it with the certificate of [`Pebble::make_certificate`]. It asks `dns` for names, checks them on port 80,

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! A layer that the helper has already is not fetched. The manifest names layers by their compressed digests, the helper
-//! by their uncompressed ones; the configuration, which is verified, has the latter in the same order. What an image holds
-//! is what its configuration says, so a registry gains nothing by a configuration that names layers of other images.
+//! by their uncompressed ones; the configuration, which is verified, has the latter in the same order. So an image can use
+//! a layer of another image only if its maker knows the digest of the content, as with containerd.
 //!
 //! The helper has the capabilities to mount, so it never speaks to a registry: it reads an archive, as from anybody, and
 //! verifies each digest. Manifests are verified here, because they are read here.
