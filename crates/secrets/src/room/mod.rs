@@ -69,8 +69,7 @@ impl Room {
     ///
     /// When the database is unreachable, or the secret does not open.
     pub async fn read(&self, name: &str) -> Result<Option<Secret>, SecretsError> {
-        let rows = self.rows.secrets().await?;
-        let Some(found) = rows.into_iter().find(|row| row.name == name) else {
+        let Some(found) = self.rows.secret(name).await? else {
             return Ok(None);
         };
         let opened = match self.in_force().keys().open(row(name), &found.sealed) {

@@ -5,12 +5,13 @@ use sqlx::FromRow;
 use super::{SealedRows, SealedSecret, Written, is_witness};
 use crate::StoreError;
 use crate::batch::Batch;
-use crate::connection::{execute, fetch_all, statements};
+use crate::connection::{execute, fetch_all, fetch_optional, statements};
 use crate::writer::Write;
 use orchestrator_model::Timestamp;
 
 statements! {
     LIST = "select name, sealed, created, rotated from secrets order by name";
+    FIND = "select name, sealed, created, rotated from secrets where name = $1";
     BEGIN_WITH = "insert into secrets (name, sealed, created) select 'seal', $1, $2
         where not exists (select 1 from secrets)";
     PUT = "insert into secrets (name, sealed, created) values ($1, $2, $3)
@@ -50,6 +51,17 @@ impl SealedRows {
         let mut tx = self.way.read().await?;
         let rows = fetch_all!(&mut tx, "read the secrets", SecretRow, LIST)?;
         Ok(rows.into_iter().map(SealedSecret::from).collect())
+    }
+
+    /// The secret of this name.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable.
+    pub async fn secret(&self, name: &str) -> Result<Option<SealedSecret>, StoreError> {
+        let mut tx = self.way.read().await?;
+        let row = fetch_optional!(&mut tx, "read a secret", SecretRow, FIND, name)?;
+        Ok(row.map(SealedSecret::from))
     }
 
     /// Creates the witness of the key if there are no secrets. [`Written::Outrun`] if there are.
