@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use http::Uri;
+
 use super::reader::Table;
 
 /// The directory of Let's Encrypt.
@@ -64,13 +66,20 @@ impl AcmeSettings {
 }
 
 fn parse_directory(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").unwrap_or_default();
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let is_printable = text.bytes().all(|byte| byte.is_ascii_graphic());
-    match is_printable && text.len() <= LONGEST && !host.is_empty() && !host.contains('@') {
+    match is_printable && text.len() <= LONGEST && leads_somewhere(text) {
         true => Ok(text.to_owned()),
         false => Err(format!("{text:?} is no URL with https")),
     }
+}
+
+/// Whether a URL has https and a host, no user, and a port that is one. The client reads URLs by the same library.
+fn leads_somewhere(text: &str) -> bool {
+    let Ok(uri) = text.parse::<Uri>() else { return false };
+    let Some(authority) = uri.authority() else { return false };
+    let port = authority.as_str().strip_prefix(authority.host());
+    let is_port = port.is_some_and(|port| port.is_empty() || authority.port_u16().is_some());
+    uri.scheme_str() == Some("https") && !authority.host().is_empty() && is_port
 }
 
 fn parse_email(text: &str) -> Result<String, String> {
@@ -119,6 +128,16 @@ mod tests {
             ("terms_agreed = true\ndirectory = \"http://a/\"", "acme.directory: "),
             ("terms_agreed = true\ndirectory = \"https:///a\"", "acme.directory: "),
             ("terms_agreed = true\ndirectory = \"https://a b/\"", "acme.directory: "),
+            ("terms_agreed = true\ndirectory = \"https://a<b/\"", "acme.directory: "),
+            (
+                "terms_agreed = true\ndirectory = \"https://[::1/dir\"",
+                "acme.directory: ",
+            ),
+            (
+                "terms_agreed = true\ndirectory = \"https://a:99999/\"",
+                "acme.directory: ",
+            ),
+            ("terms_agreed = true\ndirectory = \"https://me@a/\"", "acme.directory: "),
             ("terms_agreed = true\nemail = \"a\"", "acme.email: "),
             ("terms_agreed = true\nemail = \"a@b,c@d\"", "acme.email: "),
             ("terms_agreed = true\ntrust = \"ca.pem\"", "acme.trust: "),
