@@ -1,4 +1,4 @@
-//! What an authority sent as a certificate chain: whether it is for a name and a key, and how long it is good.
+//! Certificate chains that an authority sent: checks that one is for a name and a key, and reads how long it is good.
 
 use orchestrator_model::Timestamp;
 use rustls::client::verify_server_name;

@@ -1,29 +1,27 @@
 //! An authority that speaks ACME (RFC 8555), through the library.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use instant_acme::{
     Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Error, Identifier, Key, NewOrder, OrderStatus,
-    Problem,
 };
-use orchestrator_runtime::causes::with_causes;
 use orchestrator_secrets::new_private_key;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::time::timeout;
 
-use crate::authority::{Authority, Proof, Refusal, Standing, in_one_line};
-use crate::http::{Http, Unanswered};
+use crate::authority::{Authority, Proof, Reach, Refusal, Standing, in_one_line};
+use crate::http::Http;
 use crate::record::{self, AccountRecord, Vault, account_row};
+use crate::refusal::{is_gone, is_too_many, is_without_account, refusal, words};
 
-/// The kinds of errors begin with this (RFC 8555, section 6.7).
-const ERROR: &str = "urn:ietf:params:acme:error:";
-/// What may pass by itself.
-const PASSING: [&str; 3] = ["rateLimited", "serverInternal", "badNonce"];
-/// The authority does not know the account any more.
-const NO_ACCOUNT: &str = "accountDoesNotExist";
+/// How long one question may take: several exchanges, each with a limit of its own.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// An authority that speaks ACME. The terms of the authority are agreed to.
 pub struct Client {
@@ -42,110 +40,141 @@ impl Client {
             directory: directory.to_owned(),
             email,
             vault,
-            http: Http::new(trust),
+            http: Http::new(directory, trust),
             account: None,
         }
     }
 
-    /// The account, which is made once: its key is on record before the authority knows it, and whoever has the key has
-    /// the account.
+    /// The account. Without it, nothing can be asked, and no order is at fault.
     async fn account(&mut self) -> Result<Account, Refusal> {
         if let Some(account) = &self.account {
             return Ok(account.clone());
         }
-        let row = account_row(&self.directory);
-        let known: Option<AccountRecord> = record::read(self.vault.as_ref(), &row).await.map_err(ours)?;
-        let mut record = match known.filter(|known| known.directory == self.directory) {
-            Some(known) => known,
-            None => {
-                let key = new_private_key().map_err(|fault| ours(fault.to_string()))?;
-                let new = AccountRecord::new(&self.directory, key.expose_text().unwrap_or_default());
-                record::keep(self.vault.as_ref(), &row, &new).await.map_err(ours)?;
-                new
-            }
-        };
-        let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(record.key().as_bytes());
-        let pkcs8 = pkcs8.map_err(|fault| ours(format!("the key of the account cannot be read: {fault}")))?;
-        let key = Key::from_pkcs8_der(pkcs8.clone_key()).map_err(|fault| self.refusal(&fault))?;
-        let builder = Account::builder_with_http(Box::new(self.http.clone()));
-        let made = builder.create_from_key((key, PrivateKeyDer::Pkcs8(pkcs8)), self.directory.clone());
-        let (account, _) = made.await.map_err(|fault| self.refusal(&fault))?;
-        if record.email != self.email {
-            let contact = self.email.as_ref().map(|email| format!("mailto:{email}"));
-            let contacts: Vec<&str> = contact.iter().map(String::as_str).collect();
-            let updated = account.update_contacts(&contacts).await;
-            updated.map_err(|fault| self.refusal(&fault))?;
-            record.email = self.email.clone();
-            record::keep(self.vault.as_ref(), &row, &record).await.map_err(ours)?;
-        }
-        tracing::info!(
-            directory = self.directory,
-            account = account.id(),
-            "the authority knows our account"
-        );
+        let account = self.open_account().await.map_err(Refusal::of_all)?;
         self.account = Some(account.clone());
         Ok(account)
     }
 
+    /// Makes the account, once: its key is on record before the authority knows it, and the same key leads to the same
+    /// account.
+    async fn open_account(&self) -> Result<Account, Refusal> {
+        self.http
+            .check()
+            .map_err(|fault| Refusal::ours(format!("cannot ask {:?}: {fault}", self.directory)))?;
+        let row = account_row(&self.directory);
+        let known: Option<AccountRecord> = record::read(self.vault.as_ref(), &row).await.map_err(Refusal::ours)?;
+        let mut record = match known.filter(|known| known.directory == self.directory) {
+            Some(known) => known,
+            None => {
+                let key = new_private_key().map_err(|fault| Refusal::ours(fault.to_string()))?;
+                let new = AccountRecord::new(&self.directory, key.expose_text().unwrap_or_default());
+                self.keep(&row, &new).await.map_err(Refusal::ours)?;
+                new
+            }
+        };
+        let pkcs8 = PrivatePkcs8KeyDer::from_pem_slice(record.key().as_bytes());
+        let pkcs8 = pkcs8.map_err(|fault| Refusal::ours(format!("the key of the account cannot be read: {fault}")))?;
+        let key = Key::from_pkcs8_der(pkcs8.clone_key()).map_err(|fault| self.refusal(&fault))?;
+        let builder = Account::builder_with_http(Box::new(self.http.clone()));
+        let made = builder.create_from_key((key, PrivateKeyDer::Pkcs8(pkcs8)), self.directory.clone());
+        let (account, _) = made.await.map_err(|fault| self.refusal(&fault))?;
+        tracing::info!(
+            directory = self.directory,
+            account = in_one_line(account.id()),
+            "the authority knows our account"
+        );
+        if record.email != self.email {
+            record.email = self.email.clone();
+            if let Err(reason) = self.update_email(&account, &row, &record).await {
+                tracing::warn!(
+                    reason,
+                    "the authority does not have the address for mail: it is told again after a restart"
+                );
+            }
+        }
+        Ok(account)
+    }
+
+    async fn update_email(&self, account: &Account, row: &str, record: &AccountRecord) -> Result<(), String> {
+        let contact = record.email.as_ref().map(|email| format!("mailto:{email}"));
+        let contacts: Vec<&str> = contact.iter().map(String::as_str).collect();
+        let updated = account.update_contacts(&contacts).await;
+        updated.map_err(|fault| self.refusal(&fault).reason)?;
+        self.keep(row, record).await
+    }
+
+    async fn keep(&self, row: &str, record: &AccountRecord) -> Result<(), String> {
+        record::keep(self.vault.as_ref(), row, record).await
+    }
+
     async fn order(&mut self, url: &str) -> Result<instant_acme::Order, Refusal> {
         let account = self.account().await?;
-        self.told(account.order(url.to_owned()).await)
+        self.told_of_order(account.order(url.to_owned()).await)
     }
 
     /// What the authority said. If it does not know the account, that is made again with the next call.
     fn told<T>(&mut self, said: Result<T, Error>) -> Result<T, Refusal> {
         said.map_err(|fault| {
-            if let Error::Api(problem) = &fault
-                && kind(problem) == Some(NO_ACCOUNT)
-            {
+            if is_without_account(&fault) {
                 self.account = None;
             }
             self.refusal(&fault)
         })
     }
 
-    fn refusal(&self, fault: &Error) -> Refusal {
-        let after = self.http.take_after();
-        match fault {
-            Error::Api(problem) => Refusal {
-                reason: format!("the authority says: {}", words(problem)),
-                is_passing: is_passing(problem),
-                is_unreachable: false,
-                after,
-            },
-            other => Refusal {
-                reason: in_one_line(&format!("no answer of the authority: {}", with_causes(other))),
+    /// The same, of an order for which a certificate may exist: it ends only if the authority does not know it.
+    fn told_of_order<T>(&mut self, said: Result<T, Error>) -> Result<T, Refusal> {
+        let is_gone = said.as_ref().is_err_and(is_gone);
+        self.told(said).map_err(|refusal| match is_gone {
+            true => Refusal::over(refusal.reason),
+            false => Refusal {
                 is_passing: true,
-                is_unreachable: is_unanswered(other),
-                after,
+                ..refusal
             },
+        })
+    }
+
+    /// What an error means, and how long the authority asks to be left alone.
+    fn refusal(&self, fault: &Error) -> Refusal {
+        Refusal {
+            after: self.http.take_after(),
+            ..refusal(fault)
         }
     }
-}
 
-#[async_trait]
-impl Authority for Client {
-    async fn place(&mut self, name: &str) -> Result<String, Refusal> {
+    async fn ask_place(&mut self, name: &str) -> Result<String, Refusal> {
         let account = self.account().await?;
         let identifiers = [Identifier::Dns(name.to_owned())];
         let order = account.new_order(&NewOrder::new(&identifiers)).await;
-        Ok(self.told(order)?.url().to_owned())
+        let is_too_many = order.as_ref().is_err_and(is_too_many);
+        let order = self.told(order).map_err(|refusal| match is_too_many {
+            true => Refusal {
+                reach: Reach::Orders,
+                ..refusal
+            },
+            false => refusal,
+        });
+        Ok(order?.url().to_owned())
     }
 
-    async fn look(&mut self, order: &str) -> Result<Standing, Refusal> {
+    async fn ask_standing(&mut self, order: &str) -> Result<Standing, Refusal> {
         let mut order = self.order(order).await?;
         let status = order.state().status;
-        let said = order.state().error.as_ref().map(words);
+        let mut fault = order.state().error.as_ref().map(words);
         match status {
             OrderStatus::Ready => return Ok(Standing::Ready),
             OrderStatus::Processing => return Ok(Standing::Processing),
             OrderStatus::Valid => return Ok(Standing::Valid),
             OrderStatus::Pending | OrderStatus::Invalid => {}
         }
-        let (mut proofs, mut is_answered, mut fault) = (BTreeSet::new(), true, said);
-        let mut authorizations = order.authorizations();
-        while let Some(next) = authorizations.next().await {
-            let mut one = self.told(next)?;
+        let count = order.state().authorizations.len();
+        if count > 1 {
+            let reason = format!("the authority wants {count} proofs for an order of one name");
+            return Ok(Standing::Invalid(reason));
+        }
+        let (mut proofs, mut is_answered) = (BTreeSet::new(), true);
+        if let Some(next) = order.authorizations().next().await {
+            let mut one = self.told_of_order(next)?;
             let is_pending = one.status == AuthorizationStatus::Pending;
             let Some(challenge) = one.challenge(ChallengeType::Http01) else {
                 let reason = "the authority offers no check by HTTP (http-01)".to_owned();
@@ -155,11 +184,17 @@ impl Authority for Client {
                 fault = Some(words(error));
             }
             if is_pending {
-                is_answered &= challenge.status != ChallengeStatus::Pending;
-                proofs.insert(Proof {
+                is_answered = challenge.status != ChallengeStatus::Pending;
+                let proof = Proof {
                     token: challenge.token.clone(),
                     answer: challenge.key_authorization().as_str().to_owned(),
-                });
+                };
+                if !proof.can_be_shown() {
+                    let token = in_one_line(&proof.token);
+                    let reason = format!("the authority wants a proof with the token {token:?}, which cannot be shown");
+                    return Ok(Standing::Invalid(reason));
+                }
+                proofs.insert(proof);
             }
         }
         Ok(match status {
@@ -171,102 +206,97 @@ impl Authority for Client {
         })
     }
 
-    async fn answer(&mut self, order: &str) -> Result<(), Refusal> {
+    async fn send_answer(&mut self, order: &str) -> Result<(), Refusal> {
         let mut order = self.order(order).await?;
         let mut authorizations = order.authorizations();
-        while let Some(next) = authorizations.next().await {
-            let mut one = self.told(next)?;
-            if one.status != AuthorizationStatus::Pending {
-                continue;
-            }
-            if let Some(mut challenge) = one.challenge(ChallengeType::Http01)
-                && challenge.status == ChallengeStatus::Pending
-            {
-                let said = challenge.set_ready().await;
-                self.told(said)?;
-            }
+        let Some(next) = authorizations.next().await else {
+            return Ok(());
+        };
+        let mut one = self.told_of_order(next)?;
+        if one.status != AuthorizationStatus::Pending {
+            return Ok(());
         }
-        Ok(())
+        let Some(mut challenge) = one.challenge(ChallengeType::Http01) else {
+            return Ok(());
+        };
+        if challenge.status != ChallengeStatus::Pending {
+            return Ok(());
+        }
+        match challenge.set_ready().await {
+            // It may be what is wrong with the proof already. The next look at the order says so, and whether it goes on.
+            Err(Error::Api(problem)) if problem.status.is_none_or(|status| status < 500 && status != 429) => {
+                let reason = words(&problem);
+                tracing::warn!(reason, "the authority was asked to check a proof, and complains");
+                Ok(())
+            }
+            said => self.told_of_order(said),
+        }
     }
 
-    async fn finalize(&mut self, order: &str, request: &[u8]) -> Result<(), Refusal> {
+    async fn send_request(&mut self, order: &str, request: &[u8]) -> Result<(), Refusal> {
         let mut order = self.order(order).await?;
         let said = order.finalize_csr(request).await;
         self.told(said)
     }
 
-    async fn fetch(&mut self, order: &str) -> Result<String, Refusal> {
+    async fn ask_chain(&mut self, order: &str) -> Result<String, Refusal> {
         let mut order = self.order(order).await?;
         let said = order.certificate().await;
-        self.told(said)?
-            .ok_or_else(|| ours("the authority still makes the certificate".to_owned()))
+        self.told_of_order(said)?
+            .ok_or_else(|| Refusal::passing("the authority still makes the certificate"))
     }
 }
 
-/// The kind of an error, without what all have in front.
-fn kind(problem: &Problem) -> Option<&str> {
-    problem.r#type.as_deref()?.strip_prefix(ERROR)
-}
-
-/// Whether the same may succeed later.
-fn is_passing(problem: &Problem) -> bool {
-    let is_of_server = problem.status.is_some_and(|status| status == 429 || status >= 500);
-    is_of_server || kind(problem).is_some_and(|kind| PASSING.contains(&kind) || kind == NO_ACCOUNT)
-}
-
-fn words(problem: &Problem) -> String {
-    let mut text = problem.detail.clone().unwrap_or_default();
-    for part in &problem.subproblems {
-        text += &format!("; {part}");
+#[async_trait]
+impl Authority for Client {
+    async fn place(&mut self, name: &str) -> Result<String, Refusal> {
+        in_time(self.ask_place(name)).await
     }
-    if let Some(kind) = &problem.r#type {
-        text += &format!(" ({})", kind.strip_prefix(ERROR).unwrap_or(kind));
-    }
-    in_one_line(&text)
-}
 
-/// Whether nobody answered at all.
-fn is_unanswered(fault: &Error) -> bool {
-    match fault {
-        Error::Other(cause) => cause.downcast_ref::<Unanswered>().is_some(),
-        _ => false,
+    async fn look(&mut self, order: &str) -> Result<Standing, Refusal> {
+        in_time(self.ask_standing(order)).await
+    }
+
+    async fn answer(&mut self, order: &str) -> Result<(), Refusal> {
+        in_time(self.send_answer(order)).await
+    }
+
+    async fn finalize(&mut self, order: &str, request: &[u8]) -> Result<(), Refusal> {
+        in_time(self.send_request(order, request)).await
+    }
+
+    async fn fetch(&mut self, order: &str) -> Result<String, Refusal> {
+        in_time(self.ask_chain(order)).await
     }
 }
 
-/// Our own side failed: the order may go on later.
-fn ours(reason: String) -> Refusal {
-    Refusal {
-        reason,
-        is_passing: true,
-        is_unreachable: false,
-        after: None,
-    }
+/// One question, within its limit.
+async fn in_time<T>(question: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    timeout(LIMIT, question).await.unwrap_or_else(|_elapsed| {
+        let reason = format!(
+            "the authority did not answer all of a question within {} s",
+            LIMIT.as_secs()
+        );
+        Err(Refusal::passing(reason))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn problem(kind: &str, status: u16) -> Problem {
-        Problem {
-            r#type: Some(format!("{ERROR}{kind}")),
-            detail: Some("too many\r\nof them".to_owned()),
-            status: Some(status),
-            subproblems: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn limits_and_faults_of_the_server_pass_and_refusals_do_not() {
-        assert!(is_passing(&problem("rateLimited", 429)));
-        assert!(is_passing(&problem("serverInternal", 500)));
-        assert!(is_passing(&problem(NO_ACCOUNT, 400)));
-        assert!(!is_passing(&problem("rejectedIdentifier", 400)));
-        assert!(!is_passing(&problem("malformed", 404)));
-    }
-
-    #[test]
-    fn what_an_authority_says_is_one_line_with_its_kind() {
-        assert_eq!(words(&problem("rateLimited", 429)), "too many of them (rateLimited)");
+    #[tokio::test(start_paused = true)]
+    async fn a_question_of_many_slow_answers_ends() {
+        let slow = async {
+            for _ in 0..1000 {
+                tokio::time::sleep(Duration::from_secs(19)).await;
+            }
+            Ok(())
+        };
+        let refusal = in_time(slow).await.unwrap_err();
+        assert!(
+            refusal.is_passing && refusal.reason.contains("within 60 s"),
+            "{refusal}"
+        );
     }
 }

@@ -12,7 +12,7 @@ const PAUSES: [Duration; 4] = [
     Duration::from_secs(3600),
 ];
 /// The longest pause that an authority may ask for.
-const LONGEST: Duration = Duration::from_secs(86_400);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(86_400);
 
 /// From when until when a certificate is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Life {
 pub(crate) fn pause(failures: u32, after: Option<Duration>) -> Duration {
     let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
     let pause = PAUSES[index.min(PAUSES.len() - 1)];
-    pause.max(after.unwrap_or_default()).min(LONGEST)
+    pause.max(after.unwrap_or_default()).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -57,6 +57,6 @@ mod tests {
         assert_eq!(pause(u32::MAX, None), PAUSES[3]);
         assert_eq!(pause(1, Some(Duration::from_secs(7200))).as_secs(), 7200);
         assert_eq!(pause(4, Some(Duration::from_secs(1))), PAUSES[3]);
-        assert_eq!(pause(1, Some(Duration::MAX)), LONGEST);
+        assert_eq!(pause(1, Some(Duration::MAX)), LONGEST_PAUSE);
     }
 }

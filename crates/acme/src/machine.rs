@@ -10,7 +10,7 @@
 //!    │     └── finalized ──────┘                              │
 //!    └────────────────────────────────────────────────────────┘
 //!
-//!   any ── refused ──▶ the same after a pause; or, where the order is over, idle after a pause
+//!   any ── refused ──▶ look after a pause; or, where the order is over or given up, idle after a pause
 //! ```
 
 use std::collections::BTreeSet;
@@ -18,14 +18,19 @@ use std::time::Duration;
 
 use orchestrator_model::Timestamp;
 
-use crate::authority::{Proof, Refusal, Standing};
-use crate::life::{Life, pause};
+use crate::authority::{Proof, Reach, Refusal, Standing};
+use crate::life::{LONGEST_PAUSE, Life, pause};
 
-/// How long an authority may take to look, and to make a certificate.
+/// How long an authority may take to check a proof, and to make a certificate.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Between two questions how far an order is: at first, and at most.
 const POLL: Duration = Duration::from_secs(1);
 const LONGEST_POLL: Duration = Duration::from_secs(30);
+/// How long the balancers may take to show a proof before the order is looked at again. It may have ended meanwhile.
+const PROVING: Duration = Duration::from_secs(3600);
+/// An order is given up after so many failures of its own, or so long after it was placed.
+const MOST_FAILURES: u32 = 6;
+const LONGEST_ORDER: Duration = Duration::from_secs(86_400);
 
 /// The certificate that is there, and what is under way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,7 +41,7 @@ pub(crate) struct Case {
     pub(crate) is_foreign: bool,
     /// How often the present attempt failed.
     pub(crate) failures: u32,
-    /// Not before this moment anything is done.
+    /// The end of the pause after a failure.
     pub(crate) again: Option<Timestamp>,
     /// Why it failed last.
     pub(crate) reason: Option<String>,
@@ -48,18 +53,28 @@ pub(crate) struct Case {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) url: String,
+    /// The proofs that the authority may ask for. They are shown, whatever the stage is, until it has decided.
+    pub(crate) proofs: BTreeSet<Proof>,
+    /// When it was placed.
+    pub(crate) placed: Timestamp,
+    /// How often a question about this order failed.
+    pub(crate) failures: u32,
+    /// Whether an earlier process placed it.
+    pub(crate) is_resumed: bool,
     stage: Stage,
-    /// Since when the authority is waited for.
+    /// Whether the authority has the signing request, as far as we know.
+    is_finalized: bool,
+    /// When the present wait for the authority began.
     since: Option<Timestamp>,
     polls: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
+    /// The order is looked at, from this moment on.
     Look(Timestamp),
-    Prove(BTreeSet<Proof>),
-    /// The authority looks; what it looks for is shown meanwhile.
-    Proven(BTreeSet<Proof>, Timestamp),
+    /// The balancers are to show the proofs. At this moment, the order is looked at again.
+    Prove(Timestamp),
     Finalize,
     Fetch,
 }
@@ -68,7 +83,7 @@ enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Nothing before this moment, or before something happens.
-    Wait(Option<Timestamp>),
+    Wait(Timestamp),
     Place,
     Look,
     Answer,
@@ -77,48 +92,79 @@ pub(crate) enum Step {
 }
 
 impl Order {
-    /// An order of which only the URL is known.
-    pub(crate) fn known(url: String, now: Timestamp) -> Self {
+    fn placed(url: String, now: Timestamp) -> Self {
         Self {
             url,
+            proofs: BTreeSet::new(),
+            placed: now,
+            failures: 0,
+            is_resumed: false,
             stage: Stage::Look(now),
+            is_finalized: false,
             since: None,
             polls: 0,
         }
     }
 
-    /// Asks again after a pause, which grows.
-    fn poll_at(&mut self, now: Timestamp) -> Timestamp {
+    /// An order of an earlier process.
+    pub(crate) fn resumed(url: String, now: Timestamp) -> Self {
+        Self {
+            is_resumed: true,
+            ..Self::placed(url, now)
+        }
+    }
+
+    /// Looks again after a pause, which grows.
+    fn poll(&mut self, now: Timestamp) {
         let wait = POLL.saturating_mul(1 << self.polls.min(8)).min(LONGEST_POLL);
         self.polls += 1;
-        self.since.get_or_insert(now);
-        now.plus(wait)
+        // The clock may have been set back.
+        self.since = Some(self.since.map_or(now, |since| since.min(now)));
+        self.stage = Stage::Look(now.plus(wait));
+    }
+
+    /// Looks once the pause after a failure is over. A new wait begins.
+    fn rest(&mut self, now: Timestamp) {
+        self.placed = self.placed.min(now);
+        self.since = None;
+        self.polls = 0;
+        self.stage = Stage::Look(now);
     }
 
     /// Whether the authority was waited for long enough.
     fn is_stuck(&self, now: Timestamp) -> bool {
         self.since.is_some_and(|since| now >= since.plus(PATIENCE))
     }
+
+    fn is_hopeless(&self, now: Timestamp) -> bool {
+        self.failures >= MOST_FAILURES || now >= self.placed.plus(LONGEST_ORDER)
+    }
+}
+
+/// Whether a moment is still to come. A moment further ahead than we ever wait was noted before the clock was set back.
+fn is_ahead(at: Timestamp, now: Timestamp, longest: Duration) -> bool {
+    at > now && at <= now.plus(longest)
 }
 
 impl Case {
     /// What is due. `in_force` is what every balancer shows.
     pub(crate) fn next(&self, now: Timestamp, in_force: &BTreeSet<Proof>) -> Step {
-        if let Some(again) = self.again.filter(|again| *again > now) {
-            return Step::Wait(Some(again));
+        if let Some(again) = self.again.filter(|again| is_ahead(*again, now, LONGEST_PAUSE)) {
+            return Step::Wait(again);
         }
         let Some(order) = &self.order else {
             let due = self.life.filter(|_| !self.is_foreign).map(Life::renewal);
             return match due.filter(|due| *due > now) {
-                Some(due) => Step::Wait(Some(due)),
+                Some(due) => Step::Wait(due),
                 None => Step::Place,
             };
         };
-        match &order.stage {
-            Stage::Look(at) | Stage::Proven(_, at) if *at > now => Step::Wait(Some(*at)),
-            Stage::Look(_) | Stage::Proven(..) => Step::Look,
-            Stage::Prove(proofs) if proofs.is_subset(in_force) => Step::Answer,
-            Stage::Prove(_) => Step::Wait(None),
+        match order.stage {
+            Stage::Look(at) if is_ahead(at, now, LONGEST_POLL) => Step::Wait(at),
+            Stage::Look(_) => Step::Look,
+            Stage::Prove(_) if order.proofs.is_subset(in_force) => Step::Answer,
+            Stage::Prove(at) if is_ahead(at, now, PROVING) => Step::Wait(at),
+            Stage::Prove(_) => Step::Look,
             Stage::Finalize => Step::Finalize,
             Stage::Fetch => Step::Fetch,
         }
@@ -126,18 +172,14 @@ impl Case {
 
     /// What is to be shown.
     pub(crate) fn proofs(&self) -> impl Iterator<Item = &Proof> {
-        let stage = self.order.as_ref().map(|order| &order.stage);
-        let proofs = match stage {
-            Some(Stage::Prove(proofs) | Stage::Proven(proofs, _)) => Some(proofs),
-            _ => None,
-        };
-        proofs.into_iter().flatten()
+        self.order.iter().flat_map(|order| &order.proofs)
     }
 
     /// Why there is no certificate, or why it is not renewed; `None` if all is well.
     pub(crate) fn fault(&self) -> Option<String> {
         let stage = self.order.as_ref().map(|order| &order.stage);
         match (&self.reason, stage) {
+            (Some(reason), _) if self.failures == 1 => Some(format!("{reason} (failed once)")),
             (Some(reason), _) => Some(format!("{reason} (failed {} times in a row)", self.failures)),
             (None, _) if self.life.is_some() => None,
             (None, Some(Stage::Prove(_))) => {
@@ -149,52 +191,81 @@ impl Case {
 
     /// An order was placed.
     pub(crate) fn placed(&mut self, url: String, now: Timestamp) {
-        self.order = Some(Order::known(url, now));
+        self.order = Some(Order::placed(url, now));
     }
 
     /// The authority said how far the order is.
     pub(crate) fn looked(&mut self, standing: Standing, now: Timestamp) {
         let Some(order) = &mut self.order else { return };
+        let is_ready = standing == Standing::Ready;
         match standing {
-            Standing::Invalid(reason) => self.refused(&over(reason), now),
-            Standing::Ready => order.stage = Stage::Finalize,
-            Standing::Valid => order.stage = Stage::Fetch,
-            Standing::Pending {
-                proofs,
-                is_answered: false,
-            } if order.since.is_none() => order.stage = Stage::Prove(proofs),
-            Standing::Pending { .. } | Standing::Processing if order.is_stuck(now) => {
-                let reason = format!("the authority did not decide within {} s", PATIENCE.as_secs());
-                self.refused(&over(reason), now)
+            Standing::Invalid(reason) => return self.refused(&Refusal::over(reason), now),
+            Standing::Pending { proofs, is_answered } if !order.is_finalized => {
+                order.proofs = proofs;
+                if !is_answered && order.since.is_none() {
+                    order.stage = Stage::Prove(now.plus(PROVING));
+                    return;
+                }
             }
-            Standing::Pending { proofs, .. } => {
-                let at = order.poll_at(now);
-                order.stage = Stage::Proven(proofs, at);
+            Standing::Ready if !order.is_finalized => {
+                order.proofs.clear();
+                order.stage = Stage::Finalize;
+                return;
+            }
+            Standing::Valid => {
+                order.proofs.clear();
+                order.stage = Stage::Fetch;
+                return;
             }
             Standing::Processing => {
-                let at = order.poll_at(now);
-                order.stage = Stage::Look(at);
+                order.proofs.clear();
+                order.is_finalized = true;
+            }
+            // It has the signing request, and does not say so yet.
+            Standing::Pending { .. } | Standing::Ready => {}
+        }
+        match order.is_stuck(now) {
+            false => order.poll(now),
+            true => self.waited_in_vain(is_ready, now),
+        }
+    }
+
+    fn waited_in_vain(&mut self, is_ready: bool, now: Timestamp) {
+        let seconds = PATIENCE.as_secs();
+        match &mut self.order {
+            Some(order) if order.is_finalized => {
+                let reason = format!("the authority did not make the certificate within {seconds} s");
+                let refusal = Refusal::passing(reason);
+                if is_ready {
+                    // It lost the signing request, which is sent again after the pause.
+                    order.is_finalized = false;
+                    self.refused(&refusal, now);
+                } else {
+                    // It knows the order and says that it is at work: no failure of the order.
+                    self.failed(&refusal, now);
+                }
+            }
+            _ => {
+                let reason = format!("the authority did not decide within {seconds} s");
+                self.refused(&Refusal::over(reason), now);
             }
         }
     }
 
     /// We have asked the authority to check the proofs.
     pub(crate) fn answered(&mut self, now: Timestamp) {
-        let Some(order) = &mut self.order else { return };
-        let at = order.poll_at(now);
-        order.stage = match &order.stage {
-            Stage::Prove(proofs) => Stage::Proven(proofs.clone(), at),
-            _ => Stage::Look(at),
-        };
+        if let Some(order) = &mut self.order {
+            order.poll(now);
+        }
     }
 
     /// The authority has the signing request.
     pub(crate) fn finalized(&mut self, now: Timestamp) {
-        let Some(order) = &mut self.order else { return };
-        // A new wait begins.
-        order.since = Some(now);
-        order.polls = 0;
-        order.stage = Stage::Look(now);
+        if let Some(order) = &mut self.order {
+            order.is_finalized = true;
+            order.rest(now);
+            order.since = Some(now);
+        }
     }
 
     /// There is a certificate.
@@ -212,19 +283,35 @@ impl Case {
                  over: check the clock of this machine",
                 life.from, life.until
             );
-            self.refused(&over(reason), now);
+            self.refused(&Refusal::over(reason), now);
         }
     }
 
     /// A step failed.
     pub(crate) fn refused(&mut self, refusal: &Refusal, now: Timestamp) {
+        if let Some(order) = &mut self.order
+            && matches!(refusal.reach, Reach::One | Reach::Orders)
+        {
+            order.failures = order.failures.saturating_add(1);
+        }
+        self.failed(refusal, now);
+    }
+
+    fn failed(&mut self, refusal: &Refusal, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.again = Some(now.plus(pause(self.failures, refusal.after)));
-        self.reason = Some(refusal.reason.clone());
+        let mut reason = refusal.reason.clone();
         match &mut self.order {
-            Some(order) if refusal.is_passing => *order = Order::known(order.url.clone(), now),
+            Some(order) if refusal.is_passing => {
+                order.rest(now);
+                if order.is_hopeless(now) {
+                    reason += "; the order is given up, and the next try places another one";
+                    self.order = None;
+                }
+            }
             _ => self.order = None,
         }
+        self.reason = Some(reason);
     }
 
     /// Forgets the pause: the operator changed something.
@@ -232,161 +319,11 @@ impl Case {
         self.again = None;
         self.failures = 0;
         self.reason = None;
-    }
-}
-
-fn over(reason: String) -> Refusal {
-    Refusal {
-        reason,
-        is_passing: false,
-        is_unreachable: false,
-        after: None,
+        if let Some(order) = &mut self.order {
+            order.failures = 0;
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp(1_800_000_000_000);
-
-    fn after(seconds: u64) -> Timestamp {
-        NOW.plus(Duration::from_secs(seconds))
-    }
-
-    fn proofs() -> BTreeSet<Proof> {
-        BTreeSet::from([Proof {
-            token: "a".to_owned(),
-            answer: "a.b".to_owned(),
-        }])
-    }
-
-    fn pending() -> Standing {
-        Standing::Pending {
-            proofs: proofs(),
-            is_answered: false,
-        }
-    }
-
-    fn passing(after: Option<Duration>) -> Refusal {
-        Refusal {
-            reason: "no answer".to_owned(),
-            is_passing: true,
-            is_unreachable: true,
-            after,
-        }
-    }
-
-    fn placed() -> Case {
-        let mut case = Case::default();
-        assert_eq!(case.next(NOW, &BTreeSet::new()), Step::Place);
-        case.placed("u".to_owned(), NOW);
-        case
-    }
-
-    #[test]
-    fn an_order_is_answered_only_once_its_proof_is_in_force() {
-        let none = BTreeSet::new();
-        let mut case = placed();
-        assert_eq!(case.next(NOW, &none), Step::Look);
-        case.looked(pending(), NOW);
-        assert_eq!(case.next(after(3600), &none), Step::Wait(None));
-        assert!(case.fault().unwrap().contains("every balancer"));
-        assert_eq!(case.proofs().count(), 1);
-        assert_eq!(case.next(NOW, &proofs()), Step::Answer);
-        case.answered(NOW);
-        assert_eq!(case.proofs().count(), 1, "it is shown while the authority looks");
-        assert_eq!(case.next(NOW, &proofs()), Step::Wait(Some(after(1))));
-        assert_eq!(case.next(after(1), &proofs()), Step::Look);
-        case.looked(Standing::Ready, after(1));
-        assert_eq!(case.next(after(1), &none), Step::Finalize);
-        case.finalized(after(1));
-        assert_eq!(case.next(after(1), &none), Step::Look);
-        case.looked(Standing::Valid, after(1));
-        assert_eq!(case.next(after(1), &none), Step::Fetch);
-        let life = Life {
-            from: NOW,
-            until: after(90),
-        };
-        case.issued(life, after(2));
-        assert_eq!((case.fault(), case.proofs().count()), (None, 0));
-        assert_eq!(case.next(after(59), &none), Step::Wait(Some(after(60))));
-        assert_eq!(case.next(after(60), &none), Step::Place);
-    }
-
-    #[test]
-    fn an_authority_that_does_not_decide_is_asked_ever_less_and_given_up() {
-        let mut case = placed();
-        case.looked(pending(), NOW);
-        case.answered(NOW);
-        let (mut now, mut questions) = (NOW, 0);
-        while case.order.is_some() {
-            match case.next(now, &proofs()) {
-                Step::Wait(Some(at)) => now = at,
-                Step::Look => {
-                    questions += 1;
-                    case.looked(pending(), now);
-                }
-                step => panic!("{step:?}"),
-            }
-        }
-        assert!((10..20).contains(&questions), "{questions}");
-        assert!(now >= after(300) && now <= after(330));
-        assert!(case.fault().unwrap().contains("did not decide within 300 s"));
-        assert_eq!(
-            case.next(now, &proofs()),
-            Step::Wait(Some(now.plus(Duration::from_secs(60))))
-        );
-    }
-
-    #[test]
-    fn what_passes_is_taken_up_again_and_what_is_over_is_ordered_anew() {
-        let mut case = placed();
-        case.refused(&passing(Some(Duration::from_secs(100))), NOW);
-        assert_eq!(case.next(after(99), &proofs()), Step::Wait(Some(after(100))));
-        assert_eq!(case.next(after(100), &proofs()), Step::Look, "the same order");
-        case.looked(Standing::Invalid("no such name".to_owned()), after(100));
-        assert_eq!(
-            case.next(after(399), &proofs()),
-            Step::Wait(Some(after(400))),
-            "the second pause"
-        );
-        assert_eq!(case.next(after(400), &proofs()), Step::Place);
-        assert!(case.fault().unwrap().contains("no such name (failed 2 times"));
-        case.hurry();
-        assert_eq!(case.next(after(101), &proofs()), Step::Place);
-    }
-
-    #[test]
-    fn a_certificate_that_comes_old_does_not_make_one_order_after_the_other() {
-        let mut case = placed();
-        let life = Life {
-            from: NOW.minus(Duration::from_secs(900)),
-            until: after(10),
-        };
-        let mut now = NOW;
-        for pause in [60, 300, 900, 3600, 3600] {
-            case.issued(life, now);
-            assert!(case.fault().unwrap().contains("check the clock"));
-            let due = now.plus(Duration::from_secs(pause));
-            assert_eq!(case.next(now, &proofs()), Step::Wait(Some(due)));
-            now = due;
-            assert_eq!(case.next(now, &proofs()), Step::Place);
-            case.placed("u".to_owned(), now);
-        }
-    }
-
-    #[test]
-    fn a_certificate_of_another_authority_is_replaced_and_shown_until_then() {
-        let case = Case {
-            life: Some(Life {
-                from: NOW,
-                until: after(1000),
-            }),
-            is_foreign: true,
-            ..Case::default()
-        };
-        assert_eq!(case.next(NOW, &BTreeSet::new()), Step::Place);
-        assert_eq!(case.fault(), None);
-    }
-}
+mod tests;

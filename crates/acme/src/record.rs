@@ -1,11 +1,17 @@
 //! What is on record: certificates, orders and the account. Each is one sealed row.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use orchestrator_model::Timestamp;
 use orchestrator_secrets::Secret;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use zeroize::Zeroizing;
+
+use crate::authority::Proof;
+use crate::machine::{Case, Order};
 
 /// The record. Each call is durable when it returns; after a failure it may have taken effect or not.
 #[async_trait]
@@ -63,25 +69,48 @@ pub(crate) struct Attempt {
     /// Milliseconds since 1970.
     again: Option<i64>,
     pub(crate) reason: Option<String>,
-    pub(crate) order: Option<String>,
+    /// The URL of the order.
+    order: Option<String>,
+    /// When it was placed, in milliseconds since 1970.
+    #[serde(default)]
+    placed: Option<i64>,
+    /// How often a question about it failed.
+    #[serde(default)]
+    order_failures: u32,
+    /// What the balancers show for it.
+    #[serde(default)]
+    proofs: BTreeSet<Proof>,
     key: Option<Hidden>,
 }
 
 impl Attempt {
-    pub(crate) fn new(directory: &str, case: &crate::machine::Case, key: Option<&Secret>) -> Self {
+    pub(crate) fn new(directory: &str, case: &Case, key: Option<&Secret>) -> Self {
         let key = key.and_then(Secret::expose_text);
+        let order = case.order.as_ref();
         Self {
             directory: directory.to_owned(),
             failures: case.failures,
             again: case.again.map(|again| again.0),
             reason: case.reason.clone(),
-            order: case.order.as_ref().map(|order| order.url.clone()),
+            order: order.map(|order| order.url.clone()),
+            placed: order.map(|order| order.placed.0),
+            order_failures: order.map_or(0, |order| order.failures),
+            proofs: order.map(|order| order.proofs.clone()).unwrap_or_default(),
             key: key.map(|key| Hidden(Zeroizing::new(key.to_owned()))),
         }
     }
 
     pub(crate) fn again(&self) -> Option<Timestamp> {
         self.again.map(Timestamp)
+    }
+
+    /// The order that was under way. A record without the moment at which it was placed counts from now on.
+    pub(crate) fn order(&self, now: Timestamp) -> Option<Order> {
+        let mut order = Order::resumed(self.order.clone()?, now);
+        order.placed = self.placed.map_or(now, Timestamp);
+        order.failures = self.order_failures;
+        order.proofs = self.proofs.clone();
+        Some(order)
     }
 
     pub(crate) fn key(&self) -> Option<Secret> {
@@ -146,9 +175,20 @@ pub(crate) async fn read<T: DeserializeOwned>(vault: &dyn Vault, row: &str) -> R
     };
     let read = serde_json::from_slice(secret.expose());
     if let Err(fault) = &read {
-        tracing::warn!(row, %fault, "a row cannot be read, and is made anew");
+        let fault = without_values(fault);
+        tracing::warn!(row, fault, "a row cannot be read, and is made anew");
     }
     Ok(read.ok())
+}
+
+/// Where a row cannot be read. The message of the fault itself may quote the row, which is a secret.
+fn without_values(fault: &serde_json::Error) -> String {
+    let kind = match fault.classify() {
+        Category::Io => "it cannot be read",
+        Category::Syntax | Category::Eof => "it is no JSON",
+        Category::Data => "it has another form",
+    };
+    format!("{kind}: line {}, column {}", fault.line(), fault.column())
 }
 
 #[cfg(test)]
@@ -160,6 +200,26 @@ mod tests {
         let row = account_row("https://[fd39::1]:14000/Dir?a=b");
         assert_eq!(row, "acme/account/-fd39--1--14000/dir-a-b");
         assert!(account_row(&format!("https://{}", "a".repeat(1000))).len() < 300);
+    }
+
+    #[test]
+    fn a_fault_of_a_row_quotes_nothing_of_it() {
+        let row = r#"{"directory":"d","chain":"c","key":["hunter2"]}"#;
+        let fault = serde_json::from_str::<Kept>(row).map(drop).unwrap_err();
+        assert!(without_values(&fault).starts_with("it has another form: line 1, column "));
+        let fault = serde_json::from_str::<Attempt>("\"hunter2\"").map(drop).unwrap_err();
+        assert!(fault.to_string().contains("hunter2"), "serde quotes it: {fault}");
+        assert!(!without_values(&fault).contains("hunter2"));
+    }
+
+    #[test]
+    fn an_attempt_of_an_older_version_is_read() {
+        let row = r#"{"directory":"d","failures":1,"again":null,"reason":null,"order":"u","key":null}"#;
+        let attempt: Attempt = serde_json::from_str(row).unwrap();
+        assert_eq!(
+            attempt.order(Timestamp(1)),
+            Some(Order::resumed("u".to_owned(), Timestamp(1)))
+        );
     }
 
     #[test]

@@ -35,15 +35,13 @@ pub(super) struct Acme {
     board: Board,
     asked: watch::Receiver<Asked>,
     running: Option<Running>,
-    /// Whether there were other settings before.
-    was_set: bool,
 }
 
-/// What works with the present settings.
+/// What works with the present settings. Without an authority, certificates on record are shown, and none is ordered.
 struct Running {
-    settings: AcmeSettings,
+    settings: Option<AcmeSettings>,
     keeper: Keeper,
-    client: Client,
+    client: Option<Client>,
 }
 
 impl Acme {
@@ -58,68 +56,46 @@ impl Acme {
             board: board.clone(),
             asked: board.asked.subscribe(),
             running: None,
-            was_set: false,
         }
     }
 
-    /// Begins anew with other settings. What failed is tried again at once then, but not after a restart.
-    fn follow(&mut self) {
+    /// What works with the present settings. Begins anew with other ones: what failed is tried again at once then, but not
+    /// after a restart.
+    fn follow(&mut self) -> &mut Running {
         let settings = self.context.settings.get().acme.clone();
-        if self.running.as_ref().map(|running| &running.settings) == settings.as_ref() && self.was_set {
-            return;
-        }
-        let hurries = std::mem::replace(&mut self.was_set, true);
-        self.running = settings.map(|settings| Running {
-            keeper: match hurries {
-                true => Keeper::in_a_hurry(&settings.directory),
-                false => Keeper::new(&settings.directory),
-            },
-            client: Client::new(
-                &settings.directory,
-                settings.email.clone(),
-                settings.trust.clone(),
-                self.vault.clone(),
-            ),
-            settings,
-        });
+        let before = self.running.take();
+        let is_first = before.is_none();
+        let running = match before.filter(|running| running.settings == settings) {
+            Some(running) => running,
+            None => begin(settings, is_first, &self.vault),
+        };
+        self.running.insert(running)
     }
 
     /// Takes what is due, and returns when the next step is.
     async fn turn(&mut self) -> Option<Timestamp> {
-        self.follow();
         let asked = self.asked.borrow_and_update().clone();
-        if self.running.is_none() {
-            let faults = asked.hosts.iter().map(|host| (host.clone(), NO_AUTHORITY.to_owned()));
-            let shown = Shown {
-                faults: faults.collect(),
-                known: asked.hosts,
-                ..Shown::default()
-            };
-            tell(&self.board.shown, shown);
-            return None;
-        }
         let names = asked.hosts.iter().filter(|host| !host.is_wildcard());
         let names: BTreeSet<String> = names.map(ToString::to_string).collect();
-        let in_force = self.in_force(&asked);
-        let clock = self.context.clock;
-        let running = self.running.as_mut()?;
-        let turn = running
-            .keeper
-            .turn(&names, &in_force, &mut running.client, self.vault.as_ref(), &|| {
-                clock.now()
-            })
-            .await;
+        let in_force = in_force(&asked);
+        let (clock, vault) = (self.context.clock, self.vault.clone());
+        let Running { keeper, client, .. } = self.follow();
+        let turn = match client {
+            Some(client) => {
+                let now = || clock.now();
+                keeper.turn(&names, &in_force, client, vault.as_ref(), &now).await
+            }
+            None => {
+                let mut turn = keeper.rest(&names, vault.as_ref(), clock.now()).await;
+                for name in names {
+                    turn.faults.entry(name).or_insert_with(|| NO_AUTHORITY.to_owned());
+                }
+                turn
+            }
+        };
         self.report(&turn);
         tell(&self.board.shown, shown(&turn, &asked));
         turn.next
-    }
-
-    fn in_force(&self, asked: &Asked) -> BTreeSet<Proof> {
-        let pairs = asked.in_force.iter().map(|challenge| Proof {
-            token: challenge.to_string(),
-            answer: challenge.answer().to_owned(),
-        });
-        pairs.collect()
     }
 
     fn report(&self, turn: &Turn) {
@@ -137,7 +113,7 @@ impl Acme {
                     tracing::warn!(
                         host,
                         reason,
-                        "a certificate could not be had; it is tried again after a pause"
+                        "a certificate was not issued; the next try is after a pause"
                     );
                     "failed"
                 }
@@ -147,11 +123,43 @@ impl Acme {
     }
 }
 
+/// What works with these settings.
+fn begin(settings: Option<AcmeSettings>, is_first: bool, vault: &Arc<Sealed>) -> Running {
+    let directory = settings.as_ref().map(|settings| settings.directory.as_str());
+    let directory = directory.unwrap_or_default();
+    let keeper = match is_first {
+        true => Keeper::new(directory, fits),
+        false => Keeper::in_a_hurry(directory, fits),
+    };
+    let client = settings.as_ref().map(|settings| {
+        let (email, trust) = (settings.email.clone(), settings.trust.clone());
+        Client::new(&settings.directory, email, trust, vault.clone())
+    });
+    Running {
+        settings,
+        keeper,
+        client,
+    }
+}
+
+/// Whether balancers can show a chain with its key.
+fn fits(chain: &str, key: &str) -> Result<(), String> {
+    Pem::new(chain, key).map(drop).map_err(|fault| fault.to_string())
+}
+
+fn in_force(asked: &Asked) -> BTreeSet<Proof> {
+    let pairs = asked.in_force.iter().map(|challenge| Proof {
+        token: challenge.to_string(),
+        answer: challenge.answer().to_owned(),
+    });
+    pairs.collect()
+}
+
 /// The fault of a route with `tls = "acme"` where the settings name no authority.
 const NO_AUTHORITY: &str =
     "there is no authority that it could be ordered from: add the section [acme] to the settings";
 /// The fault of a wildcard route with `tls = "acme"`.
-const WILDCARD: &str = "no certificate for a wildcard is to be had by HTTP: take \"own-ca\" or files";
+const WILDCARD: &str = "an authority cannot check a wildcard by HTTP: use \"own-ca\" or files for it";
 
 fn shown(turn: &Turn, asked: &Asked) -> Shown {
     let mut shown = Shown {

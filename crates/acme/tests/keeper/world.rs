@@ -36,12 +36,43 @@ pub(crate) struct State {
     /// The name in certificates, in place of the one that was ordered.
     pub(crate) wrong_name: Option<String>,
     pub(crate) after: Option<Duration>,
+    /// Calls that are refused: the call, the name or the order, and how.
+    pub(crate) refusals: Vec<(&'static str, String, Refusal)>,
+    /// Whether the authority takes its time: to check a proof, and to make a certificate.
+    pub(crate) is_slow: bool,
+    /// The chain that is sent, in place of the new one.
+    pub(crate) repeated: Option<String>,
+    /// Whether what is issued cannot be shown.
+    pub(crate) is_unfit: bool,
+    /// How long each question takes.
+    pub(crate) duration: Duration,
     pub(crate) asked: usize,
+    /// The names and orders of which the authority was asked.
+    pub(crate) subjects: Vec<String>,
 }
 
 pub(crate) struct Order {
     standing: Standing,
     chain: String,
+}
+
+/// How a chain begins that no balancer can show.
+const UNFIT: &str = "# unfit\n";
+
+/// What the balancers of these tests can show.
+fn fits(chain: &str, _key: &str) -> Result<(), String> {
+    match chain.starts_with(UNFIT) {
+        true => Err("it is unfit".to_owned()),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn fresh() -> Keeper {
+    Keeper::new(DIRECTORY, fits)
+}
+
+pub(crate) fn hurried(directory: &str) -> Keeper {
+    Keeper::in_a_hurry(directory, fits)
 }
 
 pub(crate) struct World {
@@ -52,6 +83,8 @@ pub(crate) struct World {
     pub(crate) end: Mutex<Option<End>>,
     /// Rows that cannot be read.
     pub(crate) unreadable: Mutex<BTreeSet<String>>,
+    /// Rows that cannot be written or removed.
+    pub(crate) unwritable: Mutex<BTreeSet<String>>,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -65,6 +98,7 @@ impl World {
             calls: AtomicUsize::new(0),
             end: Mutex::new(None),
             unreadable: Mutex::default(),
+            unwritable: Mutex::default(),
             issuer,
         })
     }
@@ -118,6 +152,24 @@ impl World {
         panic!("it does not come to rest");
     }
 
+    /// A turn without an authority.
+    pub(crate) async fn rest(self: &Arc<Self>, keeper: &mut Keeper, names: &[&str]) -> Turn {
+        let wanted = names.iter().map(|name| (*name).to_owned()).collect();
+        keeper.rest(&wanted, self.as_ref(), self.now()).await
+    }
+
+    pub(crate) fn set_back(&self, by: Duration) {
+        self.now
+            .fetch_sub(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    fn check_writable(&self, name: &str) -> Result<(), String> {
+        match self.unwritable.lock().unwrap().contains(name) {
+            true => Err("the disk is full".to_owned()),
+            false => Ok(()),
+        }
+    }
+
     /// Counts a call. `Err` when the daemon ends before it, or with it.
     fn call<T>(&self, effect: impl FnOnce() -> T) -> Option<T> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
@@ -132,15 +184,6 @@ impl World {
     }
 }
 
-pub(crate) fn refusal(reason: &str, is_passing: bool) -> Refusal {
-    Refusal {
-        reason: reason.to_owned(),
-        is_passing,
-        is_unreachable: false,
-        after: None,
-    }
-}
-
 #[async_trait]
 impl Vault for World {
     async fn read(&self, name: &str) -> Result<Option<Secret>, String> {
@@ -152,11 +195,13 @@ impl Vault for World {
     }
 
     async fn keep(&self, name: &str, secret: &Secret) -> Result<(), String> {
+        self.check_writable(name)?;
         let keep = || drop(self.rows.lock().unwrap().insert(name.to_owned(), secret.clone()));
         self.call(keep).ok_or_else(|| "ended".to_owned())
     }
 
     async fn forget(&self, name: &str) -> Result<(), String> {
+        self.check_writable(name)?;
         let forget = || drop(self.rows.lock().unwrap().remove(name));
         self.call(forget).ok_or_else(|| "ended".to_owned())
     }
@@ -166,20 +211,30 @@ impl Vault for World {
 struct Far(Arc<World>);
 
 impl Far {
-    fn ask<T>(&self, effect: impl FnOnce(&mut State) -> Result<T, Refusal>) -> Result<T, Refusal> {
+    fn ask<T>(
+        &self,
+        call: &str,
+        subject: &str,
+        effect: impl FnOnce(&mut State) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         let answered = self.0.call(|| {
             let mut state = self.0.state.lock().unwrap();
             state.asked += 1;
+            self.0.wait_until(self.0.now().plus(state.duration));
+            state.subjects.push(subject.to_owned());
             if state.is_down {
                 return Err(Refusal {
-                    is_unreachable: true,
                     after: state.after,
-                    ..refusal("no answer", true)
+                    ..Refusal::passing("no answer").of_all()
                 });
             }
-            effect(&mut state)
+            let mut refusals = state.refusals.iter();
+            match refusals.find(|(of, about, _)| *of == call && about == subject) {
+                Some((.., refusal)) => Err(refusal.clone()),
+                None => effect(&mut state),
+            }
         });
-        answered.unwrap_or_else(|| Err(refusal("ended", true)))
+        answered.unwrap_or_else(|| Err(Refusal::passing("ended")))
     }
 }
 
@@ -188,15 +243,33 @@ fn at<'s>(state: &'s mut State, url: &str) -> Result<&'s mut Order, Refusal> {
     state
         .orders
         .get_mut(number)
-        .ok_or_else(|| refusal("no such order", false))
+        .ok_or_else(|| Refusal::over("no such order"))
+}
+
+/// Checks the proofs of an order that was answered, and completes what is being made.
+fn decide(state: &mut State, url: &str) -> Result<(), Refusal> {
+    let shown = state.shown.clone();
+    let order = at(state, url)?;
+    order.standing = match &order.standing {
+        Standing::Pending {
+            proofs,
+            is_answered: true,
+        } => match proofs.is_subset(&shown) {
+            true => Standing::Ready,
+            false => Standing::Invalid("the proof is not there".to_owned()),
+        },
+        Standing::Processing => Standing::Valid,
+        other => other.clone(),
+    };
+    Ok(())
 }
 
 #[async_trait]
 impl Authority for Far {
     async fn place(&mut self, name: &str) -> Result<String, Refusal> {
-        self.ask(|state| {
+        self.ask("place", name, |state| {
             if state.refused.contains(name) {
-                return Err(refusal("the name is refused", false));
+                return Err(Refusal::over("the name is refused"));
             }
             let number = state.orders.len();
             let proof = Proof {
@@ -215,30 +288,34 @@ impl Authority for Far {
     }
 
     async fn look(&mut self, order: &str) -> Result<Standing, Refusal> {
-        self.ask(|state| Ok(at(state, order)?.standing.clone()))
+        self.ask("look", order, |state| {
+            if !state.is_slow {
+                decide(state, order)?;
+            }
+            Ok(at(state, order)?.standing.clone())
+        })
     }
 
     async fn answer(&mut self, order: &str) -> Result<(), Refusal> {
-        self.ask(|state| {
-            let shown = state.shown.clone();
-            let order = at(state, order)?;
-            if let Standing::Pending { proofs, .. } = &order.standing {
-                order.standing = match proofs.is_subset(&shown) {
-                    true => Standing::Ready,
-                    false => Standing::Invalid("the proof is not there".to_owned()),
-                };
+        self.ask("answer", order, |state| {
+            if let Standing::Pending { is_answered, .. } = &mut at(state, order)?.standing {
+                *is_answered = true;
             }
-            Ok(())
+            match state.is_slow {
+                true => Ok(()),
+                false => decide(state, order),
+            }
         })
     }
 
     async fn finalize(&mut self, order: &str, request: &[u8]) -> Result<(), Refusal> {
         let now = self.0.now();
-        self.ask(|state| {
+        self.ask("finalize", order, |state| {
             let wrong = state.wrong_name.clone();
+            let (is_slow, begin) = (state.is_slow, if state.is_unfit { UNFIT } else { "" });
             let order = at(state, order)?;
             if order.standing != Standing::Ready {
-                return Err(refusal("the order is not ready", false));
+                return Err(Refusal::over("the order is not ready"));
             }
             let mut request = CertificateSigningRequestParams::from_der(&request.into()).unwrap();
             let moment = |at: Timestamp| OffsetDateTime::from_unix_timestamp(at.0 / 1000).unwrap();
@@ -247,14 +324,17 @@ impl Authority for Far {
             if let Some(name) = wrong {
                 request.params.subject_alt_names = CertificateParams::new(vec![name]).unwrap().subject_alt_names;
             }
-            order.chain = request.signed_by(&self.0.issuer).unwrap().pem();
-            order.standing = Standing::Valid;
+            order.chain = format!("{begin}{}", request.signed_by(&self.0.issuer).unwrap().pem());
+            order.standing = if is_slow { Standing::Processing } else { Standing::Valid };
             state.issued += 1;
             Ok(())
         })
     }
 
     async fn fetch(&mut self, order: &str) -> Result<String, Refusal> {
-        self.ask(|state| Ok(at(state, order)?.chain.clone()))
+        self.ask("fetch", order, |state| {
+            let chain = at(state, order)?.chain.clone();
+            Ok(state.repeated.clone().unwrap_or(chain))
+        })
     }
 }
