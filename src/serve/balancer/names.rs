@@ -138,13 +138,12 @@ impl Reconciler for Names {
         }
         let layout = layout_of(&self.layout, &self.settings.get());
         self.fleet.set_layout(layout);
-        let shown = self.shown.borrow_and_update().clone();
-        let known = shown.known.clone();
+        let mut shown = self.shown.borrow_and_update().clone();
+        let known = std::mem::take(&mut shown.known);
         let material = self.certificates.material(&endpoints, shown).await;
-        let in_force = self.board.asked.borrow().in_force.clone();
         let hosts = self.certificates.by_acme();
         self.has_read_acme |= hosts.is_subset(&known);
-        tell(&self.board.asked, Asked { hosts, in_force });
+        self.board.ask(hosts, &material.challenges);
         if !self.has_read_acme {
             // After a start: what HAProxy shows is not to be taken away before the record was read.
             return Ok(Next::Wait);
@@ -154,13 +153,7 @@ impl Reconciler for Names {
         self.router.connections(turn.connections);
         if let Some(index) = turn.applied {
             self.router.applied(index);
-            tell(
-                &self.board.asked,
-                Asked {
-                    hosts: self.certificates.by_acme(),
-                    in_force: material.challenges,
-                },
-            );
+            self.board.is_in_force(material.challenges);
         }
         self.report(turn.refused);
         match turn.faults.first() {
