@@ -20,7 +20,7 @@ use crate::serve::access::open_room;
 
 /// How often rows are looked for.
 const PERIOD: Duration = Duration::from_secs(3600);
-/// How long a row stays without its route: somebody may deploy the service again.
+/// How long a row stays without its route, while this daemon runs: somebody may deploy the service again.
 const GRACE: Duration = Duration::from_secs(86_400);
 /// What the rows of routes begin with. Accounts are no rows of routes.
 const OF_ROUTES: [&str; 3] = ["certificate/route/", "certificate/acme/", "acme/order/"];
@@ -61,6 +61,10 @@ impl Reconciler for Rows {
         let room = open_room(&self.context, &self.store).await;
         let room = room.map_err(|fault| Failure::of(&fault))?;
         for row in due {
+            if rows(&self::wanted(&self.endpoints.borrow())).contains(&row) {
+                // The service was deployed again meanwhile.
+                continue;
+            }
             room.forget(&row).await.map_err(|fault| Failure::of(&fault))?;
             tracing::info!(row, "removed a certificate whose route is gone");
         }
