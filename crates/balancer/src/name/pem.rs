@@ -57,7 +57,7 @@ impl Pem {
     }
 }
 
-/// What has the same name is the same: the name is a digest of all of it.
+/// Two with the same name are equal: the name is a digest of the whole text.
 impl PartialEq for Pem {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
@@ -111,7 +111,7 @@ fn is_base64(line: &str) -> bool {
     !line.is_empty() && line.len() <= 76 && line.bytes().all(plain)
 }
 
-/// The name of a certificate in HAProxy: a digest of all of it, so that what has the same name is the same.
+/// The name of a certificate in HAProxy: a digest of the whole text, so that equal names mean equal certificates and keys.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CertificateName(Arc<str>);
 
