@@ -34,13 +34,12 @@ impl Vault for Rows {
 }
 
 fn client(server: &Server, email: Option<&str>) -> Client {
+    client_with(server, email, &Arc::default())
+}
+
+fn client_with(server: &Server, email: Option<&str>, rows: &Arc<Rows>) -> Client {
     let directory = format!("{}/directory", server.base);
-    Client::new(
-        &directory,
-        email.map(str::to_owned),
-        server.trust(),
-        Arc::new(Rows::default()),
-    )
+    Client::new(&directory, email.map(str::to_owned), server.trust(), rows.clone())
 }
 
 /// A server with an order that waits for a proof, and its URL.
@@ -121,6 +120,20 @@ async fn an_address_for_mail_that_is_refused_stops_nothing() {
     client.look(&url).await.unwrap();
     client.look(&url).await.unwrap();
     assert_eq!(server.asked("/account/1"), 1);
+}
+
+#[tokio::test]
+async fn the_authority_is_told_an_address_for_mail_once_and_again_only_after_it_refused_it() {
+    let (server, url) = pending("told").await;
+    let rows = Arc::new(Rows::default());
+    let email = Some("me@web.example");
+    server.set("/account/1", Answer::problem("invalidContact", 400));
+    client_with(&server, email, &rows).look(&url).await.unwrap();
+    server.set("/account/1", Answer::text(200, r#"{"status":"valid"}"#));
+    for _ in 0..3 {
+        client_with(&server, email, &rows).look(&url).await.unwrap();
+    }
+    assert_eq!((server.asked("/account"), server.asked("/account/1")), (4, 2));
 }
 
 #[tokio::test]

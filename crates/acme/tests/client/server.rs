@@ -84,7 +84,9 @@ impl Server {
         };
         server.set("/directory", server.directory("/nonce"));
         server.set("/nonce", Answer::text(200, ""));
-        server.set("/account", Answer::json(&json!({"status": "valid"})));
+        for account in ["/account", "/account/1"] {
+            server.set(account, Answer::json(&json!({"status": "valid"})));
+        }
         let (acceptor, state, base) = (
             TlsAcceptor::from(Arc::new(config)),
             server.state.clone(),
