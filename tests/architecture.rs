@@ -64,7 +64,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "verbs",
         ],
     ),
-    ("verbs", &["api-types", "model", "runtime", "service"]),
+    ("verbs", &["api-types", "model", "runtime", "service", "settings"]),
     ("portal", &["model", "runtime"]),
     ("dns", &["dhcp6", "model", "runtime"]),
     (

@@ -226,8 +226,12 @@ impl Control for FakeControl {
 
     async fn export_volume(&self, id: VolumeId) -> Result<ByteStream, ControlError> {
         self.get()?;
-        let pieces = [format!("archive of {id}, "), "in two pieces".to_owned()];
-        Ok(Box::pin(stream::iter(pieces.map(|piece| Ok(piece.into())))))
+        let second = match id.to_string() == crate::volumes::BROKEN {
+            true => Err("the disk is broken".into()),
+            false => Ok("in two pieces".into()),
+        };
+        let pieces = [Ok(format!("archive of {id}, ").into()), second];
+        Ok(Box::pin(stream::iter(pieces)))
     }
 
     async fn orphans(&self) -> Result<Vec<Orphan>, ControlError> {

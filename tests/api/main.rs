@@ -14,6 +14,7 @@ mod images;
 mod keys;
 mod kv;
 mod limits;
+mod lines;
 mod lists;
 mod malformed;
 mod places;

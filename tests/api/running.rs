@@ -164,14 +164,14 @@ fn caller() -> Caller {
 
 /// Runs a command, and sends frames to it. Returns what it wrote and how it ended.
 async fn run(inside: &Inside, frames: Vec<Frame>) -> (String, String, ExecEnd) {
-    let body = stream::iter(frames).map(|frame| frame.encode());
+    let body = stream::iter(frames).map(|frame| Ok(frame.encode()));
     // The request stays open while the command runs.
     let body = Box::pin(body.chain(stream::pending()));
     let path = format!("{PATH}/exec");
     let mut answer = inside.exchange(&caller(), &path, FRAMES, body).await.expect("frames");
     let (mut out, mut err, mut decoder) = (Vec::new(), Vec::new(), FrameDecoder::default());
     while let Some(bytes) = answer.next().await {
-        decoder.feed(&bytes);
+        decoder.feed(&bytes.unwrap());
         while let Some(Frame { kind, payload }) = decoder.take().unwrap() {
             match kind {
                 FrameKind::Output => out.extend_from_slice(&payload),
@@ -255,7 +255,7 @@ async fn files_are_there_before_the_command_and_only_whole() {
         (exec("../a", 2), "ab", 400),
         (exec("/tmp/a", 1 << 40), "ab", 413),
     ] {
-        let frames = stream::iter([start(&exec), Frame::new(FrameKind::File, content)].map(|frame| frame.encode()));
+        let frames = stream::iter([start(&exec), Frame::new(FrameKind::File, content)].map(|frame| Ok(frame.encode())));
         let path = format!("{PATH}/exec");
         let refused = daemon.inside.exchange(&caller(), &path, FRAMES, Box::pin(frames)).await;
         assert_eq!(refused.err().expect("a refusal").status, status, "{exec}");

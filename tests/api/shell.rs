@@ -9,7 +9,7 @@ use crate::http::{Answer, ask_with};
 use crate::tokens;
 
 /// What a line printed, what went to its standard error, and its exit code.
-fn records(answer: &Answer) -> (String, String, Option<u8>) {
+pub(crate) fn records(answer: &Answer) -> (String, String, Option<u8>) {
     assert_eq!(
         (answer.status, answer.header("content-type")),
         (200, Some("application/x-ndjson")),
@@ -27,7 +27,7 @@ fn records(answer: &Answer) -> (String, String, Option<u8>) {
     (output, error, code)
 }
 
-async fn run(daemon: &Daemon, line: &str) -> (String, String, Option<u8>) {
+pub(crate) async fn run(daemon: &Daemon, line: &str) -> (String, String, Option<u8>) {
     let body = json!({ "line": line }).to_string();
     let headers = "Content-Type: application/json\r\n";
     records(&ask_with(&daemon.unix, "POST", "/v1/shell", headers, body.as_bytes()).await)
@@ -66,8 +66,12 @@ async fn a_line_runs_as_it_does_outside_with_its_exit_code() {
 async fn a_line_that_is_none_says_so_and_touches_no_machine() {
     let daemon = Daemon::start().await;
     for (line, said) in [
-        ("backup /tmp/x", "unrecognized subcommand 'backup'"),
-        ("shell", "unrecognized subcommand 'shell'"),
+        (
+            "backup /tmp/x",
+            "`backup` is for the command line only: it reads the database",
+        ),
+        ("shell", "`shell` is for the command line only"),
+        ("nonsense", "unrecognized subcommand 'nonsense'"),
         ("ls 'open", "a quote is not closed"),
         ("ls --api unix:/elsewhere", "unexpected argument '--api'"),
     ] {
@@ -122,6 +126,11 @@ async fn files_are_parts_of_the_request_and_none_is_read_on_the_daemon_s_machine
     let much = vec![b'x'; 17 << 20];
     let refused = ask_with(&daemon.unix, "POST", "/v1/shell", headers, &much).await;
     assert_eq!(refused.problem(), (413, "body-too-large".to_owned()));
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.contains("16777216 bytes") && detail.contains("image load FILE") && detail.contains("POST /v1/images"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]

@@ -9,10 +9,18 @@ use crate::http::{ask, get};
 
 pub(crate) const VOLUME: &str = "010101010101";
 
+/// A volume whose archive breaks off in the middle.
+pub(crate) const BROKEN: &str = "020202020202";
+
 /// Has an instance of a client hold a volume; gives the instance.
 async fn hold(daemon: &Daemon) -> InstanceId {
+    hold_one(daemon, 7, [1; 6]).await
+}
+
+/// The same for the client of this number, and a volume of this id.
+async fn hold_one(daemon: &Daemon, client: u16, id: [u8; 6]) -> InstanceId {
     let volume = NewVolume {
-        id: Id::from_bytes([1; 6]),
+        id: Id::from_bytes(id),
         slot: Some(Slot::new("other")),
         name: "data".to_owned(),
         host: HostId::local(),
@@ -23,7 +31,7 @@ async fn hold(daemon: &Daemon) -> InstanceId {
         slot: Slot::new("other"),
         volumes: vec![volume],
         attachments: Vec::new(),
-        ..daemon.new_instance(7).await
+        ..daemon.new_instance(client).await
     };
     let event = NewEvent::new(Timestamp::wall(), EventKind::InstanceWanted);
     daemon.store.plan_instance(new, event).await.unwrap().id
@@ -47,6 +55,12 @@ async fn let_go(daemon: &Daemon, id: InstanceId) {
 /// Makes the volume, which nobody holds.
 pub(crate) async fn make(daemon: &Daemon) {
     let holder = hold(daemon).await;
+    let_go(daemon, holder).await;
+}
+
+/// Makes the volume whose archive breaks off.
+pub(crate) async fn make_broken(daemon: &Daemon) {
+    let holder = hold_one(daemon, 8, [2; 6]).await;
     let_go(daemon, holder).await;
 }
 

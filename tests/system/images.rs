@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use orchestrator_lab::{
@@ -45,6 +46,22 @@ pub(crate) fn succeeds(output: &Output) -> String {
     out.into_owned()
 }
 
+/// Sends a line by curl, and returns its records. It ends with 0.
+fn by_http(site: &Site, line: &str, file: Option<&Path>) -> String {
+    let line = format!("line={line}");
+    let file = file.map(|file| format!("file=@{}", file.display()));
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--unix-socket"])
+        .arg(site.daemon.socket())
+        .args(["http://localhost/v1/shell", "--form", &line]);
+    if let Some(file) = &file {
+        curl.args(["--form", file]);
+    }
+    let records = succeeds(&curl.output().unwrap());
+    assert!(records.ends_with("{\"exit_code\":0}\n"), "{records}");
+    records
+}
+
 fn kinds(site: &Site) -> Vec<String> {
     let events = site.daemon.items("/v1/events?limit=500").unwrap();
     events.iter().map(|event| text(event, "kind")).collect()
@@ -73,6 +90,12 @@ fn an_image_is_loaded_from_an_archive_listed_and_removed() {
     );
     let removed = succeeds(&site.daemon.cli(&["image", "rm", name]).unwrap());
     assert!(removed.contains("removed") && !has(engine, name), "{removed}");
+    // The same by HTTP, with the archive as a part of the request.
+    let said = by_http(&site, "image load image.tar", Some(&file));
+    assert!(said.contains(&format!("{name}: loaded on engine docker")), "{said}");
+    assert!(has(engine, name));
+    let said = by_http(&site, &format!("image rm {name}"), None);
+    assert!(said.contains("removed") && !has(engine, name), "{said}");
     let kinds = kinds(&site);
     for kind in ["image-loaded", "image-removed"] {
         assert!(kinds.iter().any(|one| one == kind), "{kinds:?}");

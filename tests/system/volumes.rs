@@ -98,6 +98,13 @@ fn a_file_outlives_the_instance_its_image_and_the_daemon_and_goes_when_somebody_
         .run("tar", &["-xOf", &archive.display().to_string(), "file"])
         .unwrap();
     assert_eq!(listed, "line\nline\n");
+    // The same by HTTP, as docs/toolkit.md has it.
+    let script = format!(
+        r#"curl --silent --fail-with-body --unix-socket {} http://localhost/v1/shell --form line='volume export {id} -' |
+            sed -n 's/.*"base64":"\([^"]*\)".*/\1/p' | base64 -d | tar -xOf - file"#,
+        site.daemon.socket().display()
+    );
+    assert_eq!(site.host.run("sh", &["-c", &script]).unwrap(), "line\nline\n");
 
     // The lease ends, and comes back.
     client.release().unwrap();

@@ -71,11 +71,14 @@ pub struct ExecEnd {
 }
 
 /// A command line, as it is typed after the program's name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShellLine {
     /// The line: words with quotes as in a shell, such as `exec 'web-*' --force -- uptime`.
     pub line: String,
+    /// The standard input of the line, such as the password for `registry login`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
 }
 
 /// A record of the answer to a command line. One of the keys is there.
@@ -84,6 +87,10 @@ pub struct ShellRecord {
     /// A piece of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// A piece of an archive that the line writes to standard output, in base64. The pieces of a line make one text in
+    /// base64: all but the last have no padding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
     /// A piece of what goes to standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

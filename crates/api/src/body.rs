@@ -83,7 +83,11 @@ fn refuse_coded(headers: &HeaderMap) -> Result<(), Fault> {
 }
 
 fn too_large(largest: usize) -> Fault {
-    let detail = format!("the body has more than {largest} bytes");
+    let instead = match largest {
+        super::shell::LARGEST => super::shell::INSTEAD,
+        _ => "",
+    };
+    let detail = format!("the body has more than {largest} bytes{instead}");
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 

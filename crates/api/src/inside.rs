@@ -1,7 +1,7 @@
 //! The API without a socket, for callers in the same process: command lines from elsewhere, and tests.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt, future};
+use futures_util::{Stream, StreamExt};
 use http_body_util::BodyExt;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -37,8 +37,8 @@ pub struct Answer {
     pub body: Bytes,
 }
 
-/// A body that is still arriving. It ends at its end, or when it breaks off.
-pub type Coming = Pin<Box<dyn Stream<Item = Bytes> + Send>>;
+/// A body that is still arriving. An error is its last item: it broke off before its end.
+pub type Coming = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// Reads that block at the same time, of all peers.
 const STREAMS: usize = 256;
@@ -121,20 +121,28 @@ impl Inside {
         }
     }
 
-    /// Opens a stream of Server-Sent Events.
+    /// Asks for an answer of this media type, and opens it. `body` is JSON, or empty.
     ///
     /// # Errors
     ///
-    /// Any answer that is not a stream.
-    pub async fn follow(&self, caller: &Caller, target: &str) -> Result<Coming, Answer> {
+    /// Any answer that is not a success.
+    pub async fn open(
+        &self,
+        caller: &Caller,
+        method: &str,
+        target: &str,
+        accept: &str,
+        body: Vec<u8>,
+    ) -> Result<Coming, Answer> {
         let headers = Headers {
-            accept: Some("text/event-stream"),
+            accept: Some(accept),
             content_type: None,
         };
-        coming(self.answer(caller, "GET", target, headers, Body::empty()).await).await
+        coming(self.answer(caller, method, target, headers, Body::from(body)).await).await
     }
 
-    /// Sends a body of this media type with POST, and opens the answer, both of which go on at the same time.
+    /// Sends a body of this media type with POST, and opens the answer, both of which go on at the same time. A body that
+    /// breaks off is no whole one to the handler.
     ///
     /// # Errors
     ///
@@ -150,7 +158,7 @@ impl Inside {
             accept: None,
             content_type: Some(content_type),
         };
-        let body = Body::from_stream(body.map(Ok::<_, Infallible>));
+        let body = Body::from_stream(body);
         coming(self.answer(caller, "POST", target, headers, body).await).await
     }
 
@@ -200,7 +208,7 @@ async fn coming(response: Response) -> Result<Coming, Answer> {
     let status = response.status();
     if status.is_success() {
         let stream = response.into_body().into_data_stream();
-        return Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))));
+        return Ok(Box::pin(stream.map(|piece| piece.map_err(io::Error::other))));
     }
     let body = response.into_body().collect().await;
     Err(Answer {

@@ -35,12 +35,8 @@ pub(super) enum Failure {
     Verb(#[from] orchestrator_verbs::Failure),
     #[error("{0}")]
     Settings(#[from] Faults),
-    #[error("the template is wrong, and nothing was changed")]
-    WrongTemplate { faults: Vec<String> },
     #[error("{what}")]
     Given { what: String },
-    #[error("{what}")]
-    Ambiguous { what: String },
     #[error("{missing} of what the settings name is not there yet; the daemon waits for it")]
     Missing { missing: usize },
     #[error("{wrong} of what is there would keep clients from their service; the table says what to do")]
@@ -101,8 +97,9 @@ impl Failure {
             // The command has said what it had to say.
             Self::Verb(failure) if failure.is_said() => return failure.code(),
             Self::Settings(faults) => faults.iter().for_each(|fault| eprintln!("{fault}")),
-            Self::Verb(orchestrator_verbs::Failure::Refused { faults }) | Self::WrongTemplate { faults } => {
-                faults.iter().for_each(|fault| eprintln!("{}", printable(fault)));
+            Self::Verb(failure) => {
+                let faults = failure.faults().iter();
+                faults.for_each(|fault| eprintln!("{}", printable(fault)));
                 self.say();
             }
             _ => self.say(),
@@ -122,7 +119,7 @@ impl Failure {
             Self::NoCertificate { .. } => 3,
             Self::Client(ClientError::TimedOut { .. }) => 5,
             Self::Daemon(fault) if fault.downcast_ref().is_some_and(StoreError::is_deposed) => 6,
-            Self::Settings(_) | Self::WrongTemplate { .. } => 64,
+            Self::Settings(_) => 64,
             _ => 1,
         }
     }

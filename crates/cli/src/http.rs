@@ -1,6 +1,5 @@
 //! One HTTP exchange with the daemon, over its unix socket, loopback or TLS, with a time limit.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -21,7 +20,6 @@ use hyper_util::rt::TokioIo;
 use nix::unistd::{Gid, Group, User, getuid};
 use orchestrator_api_types::Problem;
 
-use super::image::Pieces;
 use super::tls::{self, Access};
 use orchestrator_verbs::{Api, Method, Stream};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -198,70 +196,21 @@ impl Client {
         self.exchange_one(hyper::Method::POST, path, json.into()).await
     }
 
-    /// An archive, in pieces as they come; the limit holds for its beginning only. A piece that is an error says that the
-    /// archive broke off.
-    pub(super) async fn download(
-        &self,
-        path: &str,
-    ) -> Result<impl futures_util::Stream<Item = Result<Bytes, hyper::Error>> + Unpin, CallError> {
-        Ok(self
-            .open_stream(hyper::Method::POST, path, "application/x-tar")
-            .await?
-            .into_data_stream())
-    }
-
     /// The body of the answer to a GET.
     pub(super) async fn get(&self, path: &str) -> Result<Bytes, CallError> {
         self.exchange_one(hyper::Method::GET, path, Bytes::new()).await
     }
 
-    /// The body of the answer to a DELETE.
-    pub(super) async fn delete(&self, path: &str) -> Result<Bytes, CallError> {
-        self.exchange_one(hyper::Method::DELETE, path, Bytes::new()).await
-    }
-
-    /// Sends an archive with POST as it is read, and returns the body of the answer. It takes as long as it takes.
-    pub(super) async fn upload(&self, path: &str, pieces: Pieces) -> Result<Bytes, CallError> {
-        let body = StreamBody::new(pieces.map(|piece| piece.map(Frame::data)));
-        let request = self.request(hyper::Method::POST, path, "application/json");
-        let request = request.header(CONTENT_TYPE, "application/x-tar").body(body);
-        let request = request.map_err(|source| self.broken(source))?;
-        let response = self.send_request(request).await?;
-        if response.status().is_success() {
-            self.collect(response).await
-        } else {
-            Err(self.problem(response).await)
-        }
-    }
-
-    /// Sends JSON with POST, and opens the stream of Server-Sent Events that is the answer. The time limit holds only
-    /// until the stream begins.
-    pub(super) async fn post_stream(
-        &self,
-        path: &str,
-        json: Vec<u8>,
-    ) -> Result<impl futures_util::Stream<Item = Result<Bytes, CallError>> + Unpin, CallError> {
-        let begin = async {
-            let response = self.send(hyper::Method::POST, path, "text/event-stream", json.into());
-            let response = response.await?;
-            match response.status().is_success() {
-                true => Ok(response.into_body()),
-                false => Err(self.problem(response).await),
-            }
-        };
-        let body = timeout(self.limit, begin)
-            .await
-            .unwrap_or_else(|_| Err(self.timed_out()))?;
-        let of = self.clone();
-        Ok(body
-            .into_data_stream()
-            .map(move |piece| piece.map_err(|error| of.broken(error))))
-    }
-
     /// A body that is read as it comes; the limit holds for its beginning only.
-    async fn open_stream(&self, method: hyper::Method, path: &str, accept: &str) -> Result<Incoming, CallError> {
+    async fn open_stream(
+        &self,
+        method: hyper::Method,
+        path: &str,
+        accept: &str,
+        body: Bytes,
+    ) -> Result<Incoming, CallError> {
         let begin = async {
-            let response = self.send(method, path, accept, Bytes::new()).await?;
+            let response = self.send(method, path, accept, body).await?;
             if response.status().is_success() {
                 Ok(response.into_body())
             } else {
@@ -389,6 +338,13 @@ impl Client {
         }
     }
 
+    /// The pieces of an answer as they come.
+    fn pieces(&self, answer: Incoming) -> Stream {
+        let of = self.clone();
+        let pieces = answer.into_data_stream();
+        Box::pin(pieces.map(move |piece| piece.map_err(|error| io::Error::other(of.broken(error)))))
+    }
+
     fn broken(&self, source: impl std::error::Error + Send + Sync + 'static) -> CallError {
         CallError::Exchange {
             api: self.api.clone(),
@@ -400,23 +356,19 @@ impl Client {
 #[async_trait]
 impl Api for Client {
     async fn call(&self, request: orchestrator_verbs::Request) -> Result<Bytes, orchestrator_verbs::CallError> {
-        let method = match request.method {
-            Method::Get => hyper::Method::GET,
-            Method::Post => hyper::Method::POST,
-            Method::Put => hyper::Method::PUT,
-            Method::Delete => hyper::Method::DELETE,
-        };
+        let method = method_of(request.method);
         let answer = self.exchange_one(method, &request.path, request.body.into()).await;
         answer.map_err(Into::into)
     }
 
-    async fn follow(&self, path: &str) -> Result<Stream, orchestrator_verbs::CallError> {
-        let stream = self
-            .open_stream(hyper::Method::GET, path, "text/event-stream")
-            .await?
-            .into_data_stream();
-        // One that breaks off has ended.
-        Ok(Box::pin(stream.scan((), |(), bytes| future::ready(bytes.ok()))))
+    async fn open(
+        &self,
+        request: orchestrator_verbs::Request,
+        media_type: &str,
+    ) -> Result<Stream, orchestrator_verbs::CallError> {
+        let method = method_of(request.method);
+        let opened = self.open_stream(method, &request.path, media_type, request.body.into());
+        Ok(self.pieces(opened.await?))
     }
 
     async fn exchange(
@@ -426,11 +378,12 @@ impl Api for Client {
         body: Stream,
     ) -> Result<Stream, orchestrator_verbs::CallError> {
         // A body may be polled from several threads, a stream only by its owner.
-        let (sender, receiver) = mpsc::channel::<Result<Frame<Bytes>, Infallible>>(WAITING);
+        let (sender, receiver) = mpsc::channel::<io::Result<Frame<Bytes>>>(WAITING);
         let feeding = AbortOnDropHandle::new(tokio::spawn(async move {
             let mut body = body;
             while let Some(bytes) = body.next().await {
-                if sender.send(Ok(Frame::data(bytes))).await.is_err() {
+                // An error breaks the request off, so that nobody takes it for a whole one.
+                if sender.send(bytes.map(Frame::data)).await.is_err() {
                     return;
                 }
             }
@@ -446,8 +399,17 @@ impl Api for Client {
         if !response.status().is_success() {
             return Err(self.problem(response).await.into());
         }
-        let answer = response.into_body().into_data_stream();
-        // One that breaks off has ended. What is sent ends with it.
-        Ok(Box::pin(answer.scan(feeding, |_, bytes| future::ready(bytes.ok()))))
+        // What is sent ends with the answer.
+        let answer = self.pieces(response.into_body());
+        Ok(Box::pin(answer.scan(feeding, |_, piece| future::ready(Some(piece)))))
+    }
+}
+
+fn method_of(method: Method) -> hyper::Method {
+    match method {
+        Method::Get => hyper::Method::GET,
+        Method::Post => hyper::Method::POST,
+        Method::Put => hyper::Method::PUT,
+        Method::Delete => hyper::Method::DELETE,
     }
 }

@@ -9,13 +9,11 @@ mod ends;
 mod failure;
 mod hook;
 mod http;
-mod image;
 mod init;
 mod local;
 mod plugin;
 mod probe;
 mod progress;
-mod registry;
 mod restore;
 mod routes;
 mod secrets;
@@ -24,11 +22,9 @@ mod shell;
 mod signals;
 mod table;
 mod teardown;
-mod template;
 mod tls;
 mod tracing;
 mod version;
-mod volume;
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -95,14 +91,6 @@ enum Verb {
     Init(init::Args),
     /// Type lines at a prompt, with history and completion
     Shell(shell::Args),
-    /// List, create, change and remove templates
-    Template(template::Args),
-    /// List, remove and export volumes
-    Volume(volume::Args),
-    /// Load, fetch, list and remove images of the engines
-    Image(image::Args),
-    /// Give and forget the passwords of registries
-    Registry(registry::Args),
     /// List the kernel's routes of all sites on this machine, or remove those of a site that is gone
     Routes(routes::Args),
     /// Write everything that is recorded to a file, whether or not the daemon runs
@@ -179,10 +167,6 @@ fn dispatch(
         })?,
         Verb::Init(args) => init::run(&args, output)?,
         Verb::Shell(args) => return shell::run(&args, output, client).map(ExitCode::from),
-        Verb::Template(args) => wait_for(template::run(&args, output, &client))?,
-        Verb::Volume(args) => wait_for(volume::run(&args, output, &client))?,
-        Verb::Image(args) => wait_for(image::run(&args, output, &client))?,
-        Verb::Registry(args) => wait_for(registry::run(&args, output, &client))?,
         Verb::Routes(args) => wait_for(routes::run(&args, output))?,
         Verb::Backup(args) => wait_for(backup::run(&args, output))?,
         Verb::Restore(args) => wait_for(restore::run(&args, output))?,

@@ -1,5 +1,7 @@
 //! What is at hand where a line is typed: files, a person who answers, the terminal.
 
+mod files;
+
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
@@ -10,9 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use orchestrator_api_types::TerminalSize;
-use orchestrator_verbs::{Local, LocalFile, Terminal, Typed, Typing};
+use orchestrator_verbs::{Input, Local, LocalFile, NewFile, Terminal, Typed, Typing};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -50,6 +52,29 @@ impl Local for Here {
             content: tokio::fs::read(path).await?,
             executable: about.permissions().mode() & 0o111 != 0,
         })
+    }
+
+    async fn open(&self, name: &str) -> io::Result<Input> {
+        files::open(name).await
+    }
+
+    async fn create(&self, name: &str) -> io::Result<Box<dyn NewFile>> {
+        Ok(Box::new(files::Part::new(Path::new(name))?))
+    }
+
+    async fn secret(&self, prompt: &str, longest: usize) -> io::Result<Vec<u8>> {
+        let _hidden = match io::stdin().is_terminal() {
+            true => {
+                // A signal that ends the program here makes the terminal show again what is typed.
+                let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+                let _ = restore_terminal_on(&signals);
+                eprint!("{}", orchestrator_verbs::printable::printable(prompt));
+                let _ = io::stderr().flush();
+                Hidden::new()
+            }
+            false => None,
+        };
+        typed_line(longest).await
     }
 
     async fn confirm(&self, question: &str) -> Option<bool> {
@@ -108,7 +133,7 @@ impl Local for Here {
 }
 
 /// Reads a line of standard input with its end, or as much as this of it. No key is taken once it is dropped.
-pub(super) async fn typed_line(longest: usize) -> io::Result<Vec<u8>> {
+async fn typed_line(longest: usize) -> io::Result<Vec<u8>> {
     let (mut pieces, _reading) = read_input()?;
     let mut line = Vec::new();
     while let Some(piece) = pieces.recv().await {
@@ -152,6 +177,27 @@ impl Raw {
 impl Drop for Raw {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
+    }
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn new() -> Option<Self> {
+        let input = io::stdin();
+        let before = tcgetattr(&input).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&input, OptionalActions::Drain, &silent).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.0);
+        eprintln!();
     }
 }
 

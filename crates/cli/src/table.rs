@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use async_trait::async_trait;
 use orchestrator_verbs::printable::printable_lines;
 pub(super) use orchestrator_verbs::table::table;
 use orchestrator_verbs::{Channel, Output, Sink};
@@ -22,6 +23,7 @@ impl Terminal {
     }
 }
 
+#[async_trait]
 impl Sink for Terminal {
     fn print(&mut self, lines: &str) -> io::Result<()> {
         self.line.clear();
@@ -45,13 +47,17 @@ impl Sink for Terminal {
         eprintln!("orchestrator: {line}");
     }
 
+    fn takes_bytes(&self) -> bool {
+        !io::stdout().is_terminal()
+    }
+
     fn write(&mut self, to: Channel, bytes: &[u8]) -> io::Result<()> {
         self.line.clear();
         match to {
             Channel::Error => put(io::stderr().lock(), bytes, io::stderr().is_terminal()),
             Channel::Output => put(io::stdout().lock(), bytes, io::stdout().is_terminal()),
             // A command that was given the terminal may do with it what it wants.
-            Channel::Terminal => put(io::stdout().lock(), bytes, false),
+            Channel::Terminal | Channel::Bytes => put(io::stdout().lock(), bytes, false),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Output for people, and behaviour when the daemon does not answer as it should.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use serde_json::{Value, json};
 
-use orchestrator_verbs::{Api, Method, Request};
+use orchestrator_verbs::{Api, Method, OUTSIDE, Request};
 
 use super::failure::Failure;
 use super::http::{Client, Endpoint};
@@ -33,6 +34,24 @@ link br0  missing  make bridge br0, or set create = true"
 #[test]
 fn the_arguments_are_consistent() {
     Cli::command().debug_assert();
+}
+
+/// A verb that is new is one of a line, which runs by HTTP, or it is in the list of the others with its reason.
+#[test]
+fn every_verb_is_one_of_a_line_or_has_a_reason_why_not() {
+    let names = |command: &clap::Command| -> BTreeSet<String> {
+        let names = command.get_subcommands().map(|verb| verb.get_name().to_owned());
+        names.collect()
+    };
+    let of_lines = names(&orchestrator_verbs::Line::parser());
+    let outside: BTreeSet<String> = OUTSIDE.iter().map(|outside| outside.verb.to_owned()).collect();
+    assert_eq!(outside.len(), OUTSIDE.len(), "each has one reason");
+    assert!(of_lines.is_disjoint(&outside));
+    assert_eq!(names(&Cli::command()), of_lines.union(&outside).cloned().collect());
+    for verb in &outside {
+        let page = include_str!("../../../docs/toolkit.md");
+        assert!(page.contains(&format!("`{verb}`")), "docs/toolkit.md names {verb}");
+    }
 }
 
 #[test]

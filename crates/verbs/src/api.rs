@@ -1,11 +1,19 @@
 //! The daemon's API, as verbs use it.
 
 use std::error::Error;
+use std::io;
 use std::pin::Pin;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use orchestrator_api_types::Problem;
+
+/// The media type of Server-Sent Events.
+const EVENTS: &str = "text/event-stream";
+
+/// The largest answer that is kept in memory, in bytes.
+const LARGEST: usize = 64 << 20;
 
 /// The method of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +39,8 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
-/// A stream of bytes, until it ends or breaks off.
-pub type Stream = Pin<Box<dyn futures_util::Stream<Item = Bytes> + Send>>;
+/// A stream of bytes. An error is its last item: it broke off before its end.
+pub type Stream = Pin<Box<dyn futures_util::Stream<Item = io::Result<Bytes>> + Send>>;
 
 /// The reason why a request did not get the wanted answer.
 #[derive(Debug, thiserror::Error)]
@@ -58,15 +66,16 @@ pub trait Api: Send + Sync {
     /// When the answer is a problem, or there is none.
     async fn call(&self, request: Request) -> Result<Bytes, CallError>;
 
-    /// Opens a stream of Server-Sent Events. The limits of [`call`](Self::call) hold only until it begins.
+    /// Sends a request, and opens the answer of this media type, which is read as it comes. The limits of
+    /// [`call`](Self::call) hold only until it begins.
     ///
     /// # Errors
     ///
     /// When the answer is a problem, or there is none.
-    async fn follow(&self, path: &str) -> Result<Stream, CallError>;
+    async fn open(&self, request: Request, media_type: &str) -> Result<Stream, CallError>;
 
     /// Sends a body of this media type with POST while it arrives, and opens the answer, which may go on at the same
-    /// time. The limits of [`call`](Self::call) hold for neither.
+    /// time. The limits of [`call`](Self::call) hold for neither. A body that breaks off is not taken for a whole one.
     ///
     /// # Errors
     ///
@@ -109,6 +118,48 @@ impl dyn Api + '_ {
     /// Those of [`call`](Api::call).
     pub async fn put(&self, path: &str, json: Vec<u8>) -> Result<Bytes, CallError> {
         self.ask(Method::Put, path, json).await
+    }
+
+    /// Opens a stream of Server-Sent Events.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Api::open).
+    pub async fn follow(&self, path: &str) -> Result<Stream, CallError> {
+        let (method, path) = (Method::Get, path.to_owned());
+        let body = Vec::new();
+        self.open(Request { method, path, body }, EVENTS).await
+    }
+
+    /// The same as the answer to a POST of JSON.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Api::open).
+    pub async fn follow_post(&self, path: &str, json: Vec<u8>) -> Result<Stream, CallError> {
+        let (method, path) = (Method::Post, path.to_owned());
+        let body = json;
+        self.open(Request { method, path, body }, EVENTS).await
+    }
+
+    /// Sends a body of this media type with POST while it arrives, and returns the body of the answer. It takes as long as
+    /// it takes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`exchange`](Api::exchange), and when the answer is larger than 64 MiB or breaks off.
+    pub async fn upload(&self, path: &str, media_type: &str, body: Stream) -> Result<Bytes, CallError> {
+        let mut answer = self.exchange(path, media_type, body).await?;
+        let mut whole = BytesMut::new();
+        while let Some(piece) = answer.next().await {
+            let piece = piece.map_err(|error| CallError::Failed(error.into()))?;
+            if whole.len() + piece.len() > LARGEST {
+                let text = format!("the answer has more than {} MiB, and is not read", LARGEST >> 20);
+                return Err(CallError::Failed(text.into()));
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
     }
 
     async fn ask(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Bytes, CallError> {

@@ -247,4 +247,28 @@ mod tests {
             assert!(found.iter().all(|one| one.starts_with("--")), "{line}: {found:?}");
         }
     }
+
+    #[test]
+    fn templates_volumes_and_images_are_completed() {
+        let names = |kind| match kind {
+            Names::Templates => vec!["small".to_owned(), "large".to_owned()],
+            Names::Volumes => vec!["3f9a2c01d2e4".to_owned(), "home".to_owned()],
+            Names::Images => vec!["web:1".to_owned()],
+            Names::Engines => vec!["docker".to_owned()],
+            other => panic!("{other:?} is not asked for"),
+        };
+        for (line, expected) in [
+            ("template show s", vec!["small"]),
+            ("template set l", vec!["large"]),
+            ("template update ", vec!["large", "small"]),
+            ("volume rm h", vec!["home"]),
+            ("volume export 3", vec!["3f9a2c01d2e4"]),
+            ("image rm w", vec!["web:1"]),
+            ("image ls --engine d", vec!["docker"]),
+            ("ima", vec!["image"]),
+            ("image pr", vec!["prune"]),
+        ] {
+            assert_eq!(complete(&Line::parser(), line, names).1, expected, "{line}");
+        }
+    }
 }

@@ -132,15 +132,15 @@ mod tests {
     }
 
     impl futures_util::Stream for Hanging {
-        type Item = Bytes;
+        type Item = std::io::Result<Bytes>;
 
-        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<std::io::Result<Bytes>>> {
             if self.left == 0 || self.timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
             self.left -= 1;
             self.timer = Box::pin(sleep(Duration::from_secs(15)));
-            Poll::Ready(Some(Bytes::from_static(b":\n\n")))
+            Poll::Ready(Some(Ok(Bytes::from_static(b":\n\n"))))
         }
     }
 

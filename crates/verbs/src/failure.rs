@@ -48,6 +48,18 @@ pub enum Failure {
         /// All faults.
         faults: Vec<String>,
     },
+    /// A template is wrong.
+    #[error("the template is wrong, and nothing was changed")]
+    WrongTemplate {
+        /// All faults.
+        faults: Vec<String>,
+    },
+    /// A file, a word or a stream is not as it must be.
+    #[error("{what}")]
+    Given {
+        /// What is wrong with it.
+        what: String,
+    },
     /// An answer cannot be read.
     #[error("the answer holds {what} that is not known here; is the daemon newer than this program?")]
     Answer {
@@ -193,7 +205,7 @@ impl Failure {
             Self::Exit { code } | Self::About { code, .. } => *code,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Unreachable(_)) => 4,
-            Self::Refused { .. } => 64,
+            Self::Refused { .. } | Self::WrongTemplate { .. } => 64,
             _ => 1,
         }
     }
@@ -201,6 +213,14 @@ impl Failure {
     /// Whether everything is said already: a command ended by itself, and its exit code is passed on.
     pub fn is_said(&self) -> bool {
         matches!(self, Self::Exit { .. })
+    }
+
+    /// The faults that are told before the reason, one on each line.
+    pub fn faults(&self) -> &[String] {
+        match self {
+            Self::Refused { faults } | Self::WrongTemplate { faults } => faults,
+            _ => &[],
+        }
     }
 
     /// Whether the reader of the output has closed it: `orchestrator ls | head -1`.

@@ -1,13 +1,13 @@
 //! Patterns over names: `web-*`, `db-?`, `{web,db}-0`.
 
 /// Whether a text is a pattern and not a name.
-pub fn is_pattern(text: &str) -> bool {
+pub(crate) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '{'])
 }
 
 /// Whether a pattern matches a whole name. `*` stands for any text, `?` for one character, and `{a,b}` for one of its
 /// parts. Letters of either case are the same, as in host names.
-pub fn matches(pattern: &str, name: &str) -> bool {
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let name: Vec<char> = name.to_lowercase().chars().collect();
     alternatives(&pattern.to_lowercase())
         .iter()

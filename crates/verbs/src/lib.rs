@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Nothing here reads a file, the environment or a clock, or opens a socket. A verb reaches the outside only through
-//! [`Api`], [`Sink`] and [`Session`]. So a line that came from elsewhere can be run as it is: the verbs that touch the
-//! machine (`serve`, `backup`, `restore` and the like) are not variants of [`Verb`], and a line that names one is
-//! refused.
+//! [`Api`], [`Sink`], [`Local`] and [`Session`]. So a line that came from elsewhere can be run as it is: its files are those
+//! that its [`Local`] has. The verbs that touch the machine (`serve`, `backup`, `restore` and the like) are not variants of
+//! [`Verb`]; a line that names one is refused with its reason, which [`OUTSIDE`] has.
 
 pub mod ages;
 mod api;
@@ -20,6 +20,7 @@ mod exec;
 mod failure;
 mod glob;
 mod grep;
+mod image;
 mod key;
 mod kill;
 mod kv;
@@ -29,6 +30,7 @@ mod local;
 mod log;
 mod ls;
 mod order;
+mod outside;
 pub mod page;
 mod policy;
 mod poll;
@@ -38,7 +40,9 @@ mod prefix;
 pub mod printable;
 mod progress;
 mod quarantine;
+mod reading;
 mod reconfigure;
+mod registry;
 mod reload;
 mod reservation;
 mod resolve;
@@ -48,19 +52,21 @@ mod service;
 mod session;
 mod settings;
 mod show;
-pub mod sse;
+mod sse;
 pub mod table;
 mod tasks;
+mod template;
 mod time;
 mod token;
 mod view;
+mod volume;
 mod wait;
 
 pub use api::{Api, CallError, Method, Request, Stream};
 pub use failure::Failure;
-pub use glob::{is_pattern, matches};
 pub use line::{Line, Misuse, Verb};
-pub use local::{Local, LocalFile, Nothing, Terminal, Typed, Typing};
+pub use local::{DASH, Input, Local, LocalFile, NewFile, Nothing, Terminal, Typed, Typing};
+pub use outside::{OUTSIDE, Outside};
 pub use session::{Channel, Output, Session, Sink};
 
 #[cfg(test)]
@@ -69,5 +75,7 @@ mod names_tests;
 mod operation_tests;
 #[cfg(test)]
 mod running_tests;
+#[cfg(test)]
+mod streaming_tests;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,12 @@
 //! Lines: the words that somebody types to run a verb.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::session::{Output, Session};
 use crate::{
-    engines, events, exec, grep, key, kill, kv, limits, log, ls, policy, poll, port, power, quarantine, reconfigure,
-    reload, reservation, rm, service, settings, show, tasks, time, token,
+    engines, events, exec, grep, image, key, kill, kv, limits, log, ls, outside, policy, poll, port, power, quarantine,
+    reconfigure, registry, reload, reservation, rm, service, settings, show, tasks, template, time, token, volume,
 };
 
 /// The verbs that only talk to the API.
@@ -86,6 +86,14 @@ pub enum Verb {
     Kv(kv::Args),
     /// Make tokens for callers of the API that are not on this machine, list them, rotate them, or remove some
     Token(token::Args),
+    /// List, create, change and remove templates
+    Template(template::Args),
+    /// List, remove and export volumes
+    Volume(volume::Args),
+    /// Load, fetch, list and remove images of the engines
+    Image(image::Args),
+    /// Give and forget the passwords of registries
+    Registry(registry::Args),
     /// Show every task of the daemon: its state, how its last run ended, and when it is tried next
     Tasks(tasks::Args),
 }
@@ -135,6 +143,10 @@ impl Verb {
             Self::Resume(scope) => limits::resume(scope, session).await,
             Self::Kv(args) => kv::run(args, session).await,
             Self::Token(args) => token::run(args, session).await,
+            Self::Template(args) => template::run(args, session).await,
+            Self::Volume(args) => volume::run(args, session).await,
+            Self::Image(args) => image::run(args, session).await,
+            Self::Registry(args) => registry::run(args, session).await,
             Self::Tasks(args) => tasks::run(args, session).await,
         }
     }
@@ -179,11 +191,20 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// When the words are not understood, or ask for help.
+    /// When the words are not understood, ask for help, or name a verb that is for the command line only.
     pub fn parse<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Self, Misuse> {
-        Self::try_parse_from(words).map_err(|fault| Misuse {
-            text: fault.render().to_string(),
+        let words: Vec<&str> = words.into_iter().collect();
+        Self::try_parse_from(&words).map_err(|fault| Misuse {
+            text: match outside::named_by(&fault, &words, &Self::parser()) {
+                Some(outside) => format!("{outside}\n"),
+                None => fault.render().to_string(),
+            },
             is_help: !fault.use_stderr(),
         })
+    }
+
+    /// The parser of lines, for completion.
+    pub fn parser() -> clap::Command {
+        Self::command()
     }
 }

@@ -189,7 +189,7 @@ impl Api for Restarting {
         }
     }
 
-    async fn follow(&self, _: &str) -> Result<Stream, CallError> {
+    async fn open(&self, _: Request, _: &str) -> Result<Stream, CallError> {
         Err(CallError::Unreachable("nobody is here".into()))
     }
 

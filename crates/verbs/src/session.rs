@@ -2,9 +2,11 @@
 
 use std::io;
 
+use async_trait::async_trait;
 use clap::ValueEnum;
 use orchestrator_model::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::api::Api;
 use crate::failure::Failure;
@@ -43,6 +45,7 @@ impl Output {
 }
 
 /// The place where a verb prints.
+#[async_trait]
 pub trait Sink: Send + Sync {
     /// Prints one or more lines. They have no character that affects a terminal.
     ///
@@ -63,6 +66,15 @@ pub trait Sink: Send + Sync {
     /// terminal sees it.
     fn progress(&mut self, _text: &str) {}
 
+    /// Whether [`Channel::Bytes`] may be written. A terminal shows no archives.
+    fn takes_bytes(&self) -> bool {
+        true
+    }
+
+    /// Waits until the reader has taken enough of what was written that there is room for more. A verb that writes without
+    /// an end calls it between its pieces.
+    async fn ready(&mut self) {}
+
     /// Writes what a command wrote, as it is. A place that shows it to people makes it harmless.
     ///
     /// # Errors
@@ -72,7 +84,7 @@ pub trait Sink: Send + Sync {
         let text = String::from_utf8_lossy(bytes);
         let lines = printable_lines(text.trim_end_matches('\n'));
         match to {
-            Channel::Output | Channel::Terminal => self.print(&lines),
+            Channel::Output | Channel::Terminal | Channel::Bytes => self.print(&lines),
             Channel::Error => {
                 self.warn(&lines);
                 Ok(())
@@ -90,6 +102,8 @@ pub enum Channel {
     Error,
     /// The terminal that somebody gave it. Nothing of it is changed.
     Terminal,
+    /// Its standard output, which is no text but an archive.
+    Bytes,
 }
 
 /// One run of a verb: its API, its output and its time.
@@ -118,6 +132,16 @@ impl Session<'_> {
         match text.is_empty() {
             true => Ok(()),
             false => self.print(&text),
+        }
+    }
+
+    /// Prints values for programs: one as it is, several as a list. Nothing for people, who were told of each.
+    pub(crate) fn print_items(&mut self, items: &[Value]) -> Result<(), Failure> {
+        match items {
+            _ if !self.output.is_data() => Ok(()),
+            [] => Ok(()),
+            [one] => self.print_json(one),
+            several => self.print_json(&several),
         }
     }
 

@@ -52,8 +52,9 @@ impl Following {
     /// Waits for the next events; there may be none in what comes.
     pub(crate) async fn next(&mut self) -> Next {
         match timeout(SILENCE, self.stream.next()).await {
-            Ok(Some(bytes)) => Next::Data(self.events.feed(&bytes)),
-            Ok(None) => Next::End,
+            Ok(Some(Ok(bytes))) => Next::Data(self.events.feed(&bytes)),
+            // One that breaks off has ended.
+            Ok(None | Some(Err(_))) => Next::End,
             Err(silence) => Next::Silent(silence),
         }
     }
@@ -78,7 +79,7 @@ const LARGEST: usize = 1 << 20;
 ///
 /// It supports only what the daemon sends: `data` fields, and lines that end with a line feed. It skips other fields.
 #[derive(Debug, Default)]
-pub struct Events {
+pub(crate) struct Events {
     line: Vec<u8>,
     data: String,
     /// Whether the event is the one that ends a stream which has an end.
@@ -88,12 +89,12 @@ pub struct Events {
 
 impl Events {
     /// Whether the event `end` came: the stream is complete. A stream without an end of its own never has it.
-    pub fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
     /// The `data` of every event that these bytes complete.
-    pub fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut complete = Vec::new();
         for byte in bytes {
             if *byte == b'\n' {

@@ -211,7 +211,7 @@ impl Api for Nobody {
         Err(CallError::Unreachable("nobody is here".into()))
     }
 
-    async fn follow(&self, _: &str) -> Result<Stream, CallError> {
+    async fn open(&self, _: Request, _: &str) -> Result<Stream, CallError> {
         Err(CallError::Unreachable("nobody is here".into()))
     }
 
@@ -240,10 +240,10 @@ impl<F: Fn(&str) -> (u16, Value) + Send + Sync> Api for Canned<F> {
         Err(CallError::Problem(Box::new(Problem { status, ..problem })))
     }
 
-    async fn follow(&self, path: &str) -> Result<Stream, CallError> {
-        let (_, body) = (self.0)(&format!("STREAM {path}"));
+    async fn open(&self, request: Request, _: &str) -> Result<Stream, CallError> {
+        let (_, body) = (self.0)(&format!("STREAM {}", request.path));
         let message = Bytes::from(format!("data: {body}\n\n"));
-        Ok(Box::pin(futures_util::stream::iter([message])))
+        Ok(Box::pin(futures_util::stream::iter([Ok(message)])))
     }
 
     async fn exchange(&self, _: &str, _: &str, _: Stream) -> Result<Stream, CallError> {
@@ -327,7 +327,9 @@ fn a_line_that_touches_the_machine_is_none() {
         assert!(!misuse.is_help);
         let verb = line.split(' ').next().unwrap();
         assert!(
-            misuse.text.contains(&format!("unrecognized subcommand '{verb}'")),
+            misuse
+                .text
+                .contains(&format!("`{verb}` is for the command line only: ")),
             "{}",
             misuse.text
         );

@@ -32,15 +32,19 @@ fn refused(answer: &Answer) -> CallError {
     CallError::Problem(Box::new(problem))
 }
 
+fn method_of(request: &Request) -> &'static str {
+    match request.method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+    }
+}
+
 #[async_trait]
 impl Api for InsideApi {
     async fn call(&self, request: Request) -> Result<Bytes, CallError> {
-        let method = match request.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Delete => "DELETE",
-        };
+        let method = method_of(&request);
         let answer = self.inside.ask(&self.caller, method, &request.path, request.body).await;
         match answer.status {
             200..300 => Ok(answer.body),
@@ -48,9 +52,12 @@ impl Api for InsideApi {
         }
     }
 
-    async fn follow(&self, path: &str) -> Result<Stream, CallError> {
-        let opened = self.inside.follow(&self.caller, path).await;
-        opened.map_err(|answer| refused(&answer))
+    async fn open(&self, request: Request, media_type: &str) -> Result<Stream, CallError> {
+        let method = method_of(&request);
+        let opened = self
+            .inside
+            .open(&self.caller, method, &request.path, media_type, request.body);
+        opened.await.map_err(|answer| refused(&answer))
     }
 
     async fn exchange(&self, path: &str, media_type: &str, body: Stream) -> Result<Stream, CallError> {

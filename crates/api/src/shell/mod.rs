@@ -1,10 +1,10 @@
 //! Command lines over HTTP: the same lines as outside, by the same parser, with the rights of who sent them.
 //!
 //! ```text
-//!   parts: line, files ──▶ Line ──▶ Verb::run over the API itself ──▶ records: output, error … exit code
+//!   parts: line, files, input ──▶ Line ──▶ Verb::run over the API itself ──▶ records: output, error … exit code
 //! ```
 //!
-//! A line has no verb that touches this machine, and no file but those that came with it.
+//! A line has no verb that touches this machine, and no file and no standard input but those that came with it.
 
 mod api;
 mod parts;
@@ -14,7 +14,8 @@ use axum::body::Bytes;
 use axum::extract::{Extension, FromRequest, Request, State};
 use axum::http::{StatusCode, header};
 use orchestrator_api_types::ShellLine;
-use orchestrator_verbs::{Line, Session};
+use orchestrator_verbs::printable::printable;
+use orchestrator_verbs::{Failure, Line, Session};
 use tokio::sync::mpsc;
 
 use self::api::InsideApi;
@@ -33,6 +34,10 @@ pub(super) const PATH: &str = "/v1/shell";
 /// The largest line with its files, in bytes.
 pub(super) const LARGEST: usize = 16 << 20;
 
+/// What to do with a larger one.
+pub(super) const INSTEAD: &str = ", which a line with its files may not have; images of any size are loaded by \
+    `orchestrator image load FILE` of the command line, or by POST /v1/images";
+
 /// A line, and the files that came with it.
 pub(super) struct ShellBody(Parts);
 
@@ -47,7 +52,7 @@ impl FromRequest<Shared> for ShellBody {
         let body = body.map_err(|_| Fault::bad_line("it breaks off before its end"))?;
         let parts = match kind.split(';').next().unwrap_or_default().trim() {
             "multipart/form-data" => Parts::read(&kind, body).await?,
-            "application/json" | "" => Parts::line(json(&body)?),
+            "application/json" | "" => Parts::of(json(&body)?),
             _ => {
                 let detail = "the body is to be multipart/form-data or application/json; send its Content-Type";
                 return Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
@@ -57,9 +62,15 @@ impl FromRequest<Shared> for ShellBody {
     }
 }
 
-fn json(body: &Bytes) -> Result<String, Fault> {
-    let line: ShellLine = serde_json::from_slice(body).map_err(Fault::bad_line)?;
-    Ok(line.line)
+/// Reads JSON. A problem shows nothing of it: it may hold a password.
+fn json(body: &Bytes) -> Result<ShellLine, Fault> {
+    serde_json::from_slice(body).map_err(|error| {
+        let at = (error.line(), error.column());
+        Fault::bad_line(format!(
+            "it is no JSON with the keys \"line\" and \"input\", which are text, at line {}, column {}",
+            at.0, at.1
+        ))
+    })
 }
 
 impl Input for ShellBody {
@@ -119,9 +130,14 @@ async fn run_line(shared: &Shared, api: &InsideApi, parts: Parts, mut printer: P
         now: shared.app.control.now(),
         local: &parts,
     };
-    match line.verb.run(&mut session).await {
+    let ended = line.verb.run(&mut session).await;
+    let told = printer.end().map_err(Failure::Print);
+    match ended.and(told) {
         Ok(()) => 0,
         Err(failure) => {
+            for fault in failure.faults() {
+                printer.error(&format!("{}\n", printable(fault)));
+            }
             if !failure.is_said() && !failure.is_no_reader() {
                 printer.failed(&failure);
             }

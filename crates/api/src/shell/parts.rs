@@ -8,58 +8,72 @@ use async_trait::async_trait;
 use axum::body::Bytes;
 use futures_util::stream;
 use multer::Multipart;
-use orchestrator_verbs::{Local, LocalFile, Nothing, Terminal, Typing};
+use orchestrator_api_types::ShellLine;
+use orchestrator_verbs::{DASH, Local, LocalFile, Nothing, Terminal, Typed, Typing};
 
 use crate::problem::Fault;
 
 /// The most files of a line.
 const MOST_FILES: usize = 64;
 
-/// A line, with the files that came with it, by the names that the line has for them.
+/// The name of the part that is the standard input of the line.
+const INPUT: &str = "input";
+
+/// A line, with the files that came with it, by the names that the line has for them, and its standard input.
 pub(super) struct Parts {
     pub(super) line: String,
     files: BTreeMap<String, Bytes>,
+    input: Option<Bytes>,
 }
 
 impl Parts {
     /// A line without files.
-    pub(super) fn line(line: String) -> Self {
+    pub(super) fn of(line: ShellLine) -> Self {
         Self {
-            line,
+            line: line.line,
             files: BTreeMap::new(),
+            input: line.input.map(Bytes::from),
         }
     }
 
-    /// Reads `multipart/form-data` (RFC 7578): the part `line`, and files under any name with a file name.
+    /// Reads `multipart/form-data` (RFC 7578): the part `line`, the part `input`, and files under any name with a file
+    /// name. The part `input` may have a file name, too: then the line may also name it as a file.
     pub(super) async fn read(kind: &str, body: Bytes) -> Result<Self, Fault> {
         let boundary = multer::parse_boundary(kind).map_err(Fault::bad_line)?;
         let body = stream::iter([Ok::<_, Infallible>(body)]);
         let mut form = Multipart::new(body, boundary);
-        let mut line = None;
+        let (mut line, mut input) = (None, None);
         let mut files = BTreeMap::new();
         while let Some(field) = form.next_field().await.map_err(Fault::bad_line)? {
             let file = field.file_name().map(str::to_owned);
             let name = field.name().unwrap_or_default().to_owned();
+            if file.is_none() && name == "line" && line.is_none() {
+                line = Some(field.text().await.map_err(Fault::bad_line)?);
+                continue;
+            }
+            let content = field.bytes().await.map_err(Fault::bad_line)?;
+            let is_input = name == INPUT || file.as_deref() == Some(DASH);
+            if is_input && input.replace(content.clone()).is_some() {
+                return Err(Fault::bad_line("it has more than one standard input"));
+            }
             match file {
+                Some(file) if files.len() < MOST_FILES && !files.contains_key(&file) => {
+                    files.insert(file, content);
+                }
                 Some(file) => {
-                    let content = field.bytes().await.map_err(Fault::bad_line)?;
-                    if files.len() == MOST_FILES || files.insert(file.clone(), content).is_some() {
-                        let what = format!("{file} comes twice, or there are more than {MOST_FILES} files");
-                        return Err(Fault::bad_line(what));
-                    }
+                    let what = format!("{file} comes twice, or there are more than {MOST_FILES} files");
+                    return Err(Fault::bad_line(what));
                 }
-                None if name == "line" && line.is_none() => {
-                    line = Some(field.text().await.map_err(Fault::bad_line)?);
-                }
+                None if is_input => {}
                 None => {
                     return Err(Fault::bad_line(format!(
-                        "the part {name:?} is neither the line nor a file"
+                        "the part {name:?} is neither the line, nor its input, nor a file"
                     )));
                 }
             }
         }
         let line = line.ok_or_else(|| Fault::bad_line("it has no part \"line\""))?;
-        Ok(Self { line, files })
+        Ok(Self { line, files, input })
     }
 }
 
@@ -87,7 +101,10 @@ impl Local for Parts {
     }
 
     fn input(&self) -> io::Result<Typing> {
-        Nothing.input()
+        match &self.input {
+            Some(input) => Ok(Box::pin(stream::iter([Typed::Bytes(input.clone())]))),
+            None => Nothing.input(),
+        }
     }
 }
 
@@ -115,6 +132,24 @@ mod tests {
             assert_eq!((file.content.as_slice(), file.executable), (&b"#!/bin/sh"[..], true));
         }
         assert!(parts.file("/etc/hostname").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn standard_input_is_a_part_with_its_name_or_the_file_dash() {
+        let line = "--xyz\nContent-Disposition: form-data; name=\"line\"\n\nimage load -\n";
+        for head in [
+            "name=\"input\"",
+            "name=\"x\"; filename=\"-\"",
+            "name=\"input\"; filename=\"a.tar\"",
+        ] {
+            let input = format!("--xyz\nContent-Disposition: form-data; {head}\n\nabc\n");
+            let parts = read(&format!("{line}{input}--xyz--\n")).await.unwrap();
+            assert_eq!(parts.secret("", 9).await.unwrap(), b"abc", "{head}");
+            assert_eq!(parts.file("a.tar").await.is_ok(), head.contains("a.tar"), "{head}");
+            assert!(read(&format!("{line}{input}{input}--xyz--\n")).await.is_err(), "{head}");
+        }
+        let parts = read(&format!("{line}--xyz--\n")).await.unwrap();
+        assert!(parts.input().is_err());
     }
 
     #[tokio::test]

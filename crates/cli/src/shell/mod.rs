@@ -1,23 +1,20 @@
 //! `orchestrator shell`: lines at a prompt, with history and completion.
 //!
-//! A line is one of those that only talk to the API, or one about templates, volumes, images or registries, by the same
-//! parsers as outside.
+//! A line is one of those that only talk to the API, by the same parser as outside. Its files are those of this machine.
 
 mod history;
-mod line;
 mod prompt;
 
 use std::io::{self, BufRead, IsTerminal};
 
 use orchestrator_model::Timestamp;
-use orchestrator_verbs::{Output, Session};
+use orchestrator_verbs::{Line, Output, Session};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::line::Line;
 use self::prompt::Completion;
 use super::ends::restore_terminal_on;
 use super::failure::Failure;
@@ -142,7 +139,7 @@ impl Shell {
         if text.is_empty() || text.starts_with('#') {
             return Next::Goes(0);
         }
-        let parsed = orchestrator_verbs::Line::split(text).and_then(|words| {
+        let parsed = Line::split(text).and_then(|words| {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             match words.as_slice() {
                 ["exit" | "quit"] => Ok(None),
@@ -172,9 +169,8 @@ impl Shell {
             api,
             output,
         } = self;
-        let client: &Client = api;
         let mut session = Session {
-            api: client,
+            api: &*api,
             sink: &mut Terminal::new(),
             output: match line.output {
                 Output::Table => *output,
@@ -187,7 +183,7 @@ impl Shell {
             tokio::select! {
                 biased;
                 _ = interrupts.recv() => None,
-                ended = line.run(&mut session, client) => Some(ended),
+                ended = line.verb.run(&mut session) => Some(ended),
             }
         });
         match ended {
@@ -196,7 +192,7 @@ impl Shell {
                 130
             }
             Some(Ok(())) => 0,
-            Some(Err(failure)) => failure.tell(),
+            Some(Err(failure)) => Failure::from(failure).tell(),
         }
     }
 }

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use orchestrator_verbs::Api;
 use orchestrator_verbs::complete::{Names, complete};
+use orchestrator_verbs::{Api, Line};
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -15,7 +15,6 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::super::http::Client;
-use super::line::Line;
 
 /// How long names are good for.
 const FRESH: Duration = Duration::from_secs(5);

@@ -133,7 +133,7 @@ impl Shown {
                 let [out, err] = kept.entry(place).or_default();
                 let kept = match channel {
                     Channel::Error => err,
-                    Channel::Output | Channel::Terminal => out,
+                    Channel::Output | Channel::Terminal | Channel::Bytes => out,
                 };
                 let room = KEPT.saturating_sub(kept.len()).min(bytes.len());
                 kept.extend_from_slice(&bytes[..room]);

@@ -52,6 +52,7 @@ impl Running {
         // An input that ends has an end of its own, so that the request may go on.
         let end = stream::iter(exec.input.then(|| Frame::new(FrameKind::Input, "").encode()));
         let body = stream::iter(first).chain(typed.map(|typed| frame(&typed))).chain(end);
+        let body = body.map(Ok);
         let answer = api
             .exchange(&format!("{}/exec", one.path()), FRAMES, Box::pin(body))
             .await?;
@@ -76,8 +77,8 @@ impl Running {
                     _ => {}
                 },
                 Ok(None) => match self.answer.next().await {
-                    Some(bytes) => self.decoder.feed(&bytes),
-                    None => return Err(broke_off()),
+                    Some(Ok(bytes)) => self.decoder.feed(&bytes),
+                    None | Some(Err(_)) => return Err(broke_off()),
                 },
                 Err(_) => return Err(broke_off()),
             }

@@ -127,7 +127,8 @@ impl Api for World {
     }
 
     /// `web-1` wrote even seconds, and all others odd ones.
-    async fn follow(&self, path: &str) -> Result<Stream, CallError> {
+    async fn open(&self, request: Request, _: &str) -> Result<Stream, CallError> {
+        let path = request.path.as_str();
         self.0.lock().unwrap().push(format!("STREAM {path}"));
         let begin = u32::from(!path.contains(&id(1)));
         let line = |second: u32| {
@@ -142,14 +143,14 @@ impl Api for World {
         if !path.contains(&id(5)) {
             lines.push(Bytes::from_static(b"event: end\ndata: {}\n\n"));
         }
-        Ok(Box::pin(stream::iter(lines)))
+        Ok(Box::pin(stream::iter(lines).map(Ok)))
     }
 
     /// Runs `say TEXT` and `exit N`, where `web-2` always fails with 9. `cat` says what it is given.
     async fn exchange(&self, path: &str, _: &str, mut body: Stream) -> Result<Stream, CallError> {
         let (mut decoder, mut exec, mut given) = (FrameDecoder::default(), Exec::default(), Vec::new());
         while let Some(bytes) = body.next().await {
-            decoder.feed(&bytes);
+            decoder.feed(&bytes.unwrap());
             while let Some(Frame { kind, payload }) = decoder.take().unwrap() {
                 match kind {
                     FrameKind::Start => exec = serde_json::from_slice(&payload).unwrap(),
@@ -181,7 +182,7 @@ impl Api for World {
             ["break"] => vec![frame(FrameKind::Output, "half".to_owned())],
             _ => return Err(problem(409, "not-running")),
         };
-        Ok(Box::pin(stream::iter(frames)))
+        Ok(Box::pin(stream::iter(frames).map(Ok)))
     }
 }
 
@@ -207,7 +208,7 @@ impl Sink for Printed {
     fn write(&mut self, to: Channel, bytes: &[u8]) -> io::Result<()> {
         match to {
             Channel::Error => self.errors.push_str(&String::from_utf8_lossy(bytes)),
-            Channel::Output | Channel::Terminal => self.raw.extend_from_slice(bytes),
+            Channel::Output | Channel::Terminal | Channel::Bytes => self.raw.extend_from_slice(bytes),
         }
         Ok(())
     }

@@ -63,7 +63,7 @@ pub(super) async fn resume(ids: &[String], limit: Option<Duration>, session: &mu
             Err(failure) => outcome.failed(Some(id), failure, session),
         }
     }
-    print_data(&items, session)?;
+    session.print_items(&items)?;
     outcome.end()
 }
 
@@ -90,7 +90,7 @@ pub(super) async fn finish(mut begun: Begun, waiting: &Waiting, session: &mut Se
             false => session.print(&text)?,
         }
     }
-    print_data(&items, session)?;
+    session.print_items(&items)?;
     begun.end()
 }
 
@@ -213,14 +213,4 @@ fn said(item: Value, items: &mut Vec<Value>, outcome: &mut Begun, session: &mut 
         outcome.failed(None, Failure::Operation { what: text }, session);
     }
     Ok(())
-}
-
-/// Prints answers for programs: one as it is, several as a list. Nothing for people.
-pub(super) fn print_data(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
-    match items {
-        _ if !session.output.is_data() => Ok(()),
-        [] => Ok(()),
-        [one] => session.print_json(one),
-        several => session.print_json(&several),
-    }
 }

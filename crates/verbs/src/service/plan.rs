@@ -4,7 +4,6 @@ use orchestrator_api_types::Deployment;
 use serde_json::Value;
 
 use super::begun::Begun;
-use super::operation::print_data;
 use crate::failure::Failure;
 use crate::page;
 use crate::session::Session;
@@ -12,7 +11,7 @@ use crate::session::Session;
 /// Prints plans, each with the generation to hold it to.
 pub(super) fn print(plans: Begun, session: &mut Session<'_>) -> Result<(), Failure> {
     match session.output.is_data() {
-        true => print_data(&plans.items, session)?,
+        true => session.print_items(&plans.items)?,
         false => {
             for item in &plans.items {
                 print_one(&page::read(item, "a deployment")?, session)?;

@@ -1,33 +1,23 @@
 //! Removes the images that nothing uses.
 
 use orchestrator_api_types::{PruneOutcome, PrunedImage, PrunedImages};
-use orchestrator_verbs::page;
 use serde_json::json;
 
-use super::amount;
-use super::{refused, short};
+use super::{amount, short, without_faults};
 use crate::failure::Failure;
-use crate::http::Client;
-use crate::{Output, table};
+use crate::page;
+use crate::session::{Output, Session};
 
 /// Removes them, or prints which they are.
-pub(super) async fn run(dry_run: bool, keep: Option<u16>, output: Output, api: &Client) -> Result<(), Failure> {
+pub(super) async fn run(dry_run: bool, keep: Option<u16>, session: &mut Session<'_>) -> Result<(), Failure> {
     let body = json!({ "dry_run": dry_run, "keep": keep }).to_string();
-    let answer = api.post("/v1/images/prune", body.into_bytes()).await.map_err(refused)?;
+    let answer = session.api.post("/v1/images/prune", body.into_bytes()).await?;
     let pruned: PrunedImages = page::parse(&answer, "images")?;
-    match output {
-        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &pruned)?)?,
-        Output::Table | Output::Wide => table::print(&shown(&pruned.items))?,
+    match session.output {
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&pruned)?,
+        Output::Table | Output::Wide => session.print(&shown(&pruned.items))?,
     }
-    for fault in &pruned.faults {
-        eprintln!("orchestrator: engine {}: {}", fault.engine, fault.reason);
-    }
-    match pruned.faults.first() {
-        None => Ok(()),
-        Some(fault) => Err(Failure::Given {
-            what: format!("the images of engine {} are not removed", fault.engine),
-        }),
-    }
+    without_faults(&pruned.faults, "removed", session)
 }
 
 /// A line for each image that goes, and for each that should have gone.

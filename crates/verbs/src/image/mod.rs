@@ -1,30 +1,27 @@
 //! `orchestrator image`: loads, fetches, lists and removes images of the engines.
 
 mod load;
-mod progress;
 mod prune;
 mod pull;
-
-use std::path::PathBuf;
+mod sum;
 
 use clap::Subcommand;
-use orchestrator_api_types::{Image, ImageSource, Images};
+use orchestrator_api_types::{EngineFault, Image, ImageSource, Images};
 use orchestrator_model::Timestamp;
-use orchestrator_verbs::ages::age;
-use orchestrator_verbs::choose::{Consent, IMAGE, agree, expand};
-use orchestrator_verbs::table::{Column, Width, columns};
-use orchestrator_verbs::{is_pattern, matches, page};
 
-use super::failure::Failure;
-use super::http::Client;
-use super::local::Here;
-use super::{Output, table};
-pub(super) use load::Pieces;
-pub(crate) use progress::amount;
+use crate::ages::age;
+use crate::choose::{Consent, IMAGE, agree, expand};
+use crate::failure::Failure;
+use crate::glob::{is_pattern, matches};
+use crate::page;
+use crate::printable::printable;
+use crate::session::{Output, Session};
+use crate::table::{Column, Width, columns};
+pub(crate) use sum::amount;
 
 /// Arguments of `image`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -34,7 +31,8 @@ enum Verb {
     /// Load the images of an archive that `docker save` wrote, or of an OCI layout
     Load {
         /// The archive; "-" is standard input
-        file: PathBuf,
+        #[arg(value_name = "FILE")]
+        file: String,
         #[command(flatten)]
         engine: Engine,
     },
@@ -91,58 +89,58 @@ impl Engine {
     }
 }
 
-pub(super) async fn run(args: &Args, output: Output, api: &Client) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     match &args.verb {
         Verb::Load { file, engine } => {
-            let loaded = load::run(file, &engine.path("/v1/images", &[]), api).await?;
-            said(&loaded.items, "loaded", output)
+            let loaded = load::run(file, &engine.path("/v1/images", &[]), session).await?;
+            said(&loaded.items, "loaded", session)
         }
         Verb::Pull { image, engine } => {
-            let pulled = pull::run(image, engine.engine.as_deref(), api).await?;
-            said(&[pulled], "there", output)
+            let pulled = pull::run(image, engine.engine.as_deref(), session).await?;
+            said(&[pulled], "there", session)
         }
-        Verb::Ls { names, engine } => list(&engine.path("/v1/images", &[]), names, output, api).await,
-        Verb::Prune { dry_run, keep } => prune::run(*dry_run, *keep, output, api).await,
+        Verb::Ls { names, engine } => list(&engine.path("/v1/images", &[]), names, session).await,
+        Verb::Prune { dry_run, keep } => prune::run(*dry_run, *keep, session).await,
         Verb::Rm {
             images,
             consent,
             engine,
         } => {
-            let meant = meant(images, engine, api).await?;
-            agree("remove", IMAGE.several, images, &meant, *consent, &Here).await?;
-            let mut removed = Vec::new();
-            for image in &meant {
-                let path = engine.path("/v1/images", &[("image", image)]);
-                api.delete(&path).await.map_err(refused)?;
-                match output.is_data() {
-                    true => removed.push(image),
-                    false => table::print(&format!("{image}: removed"))?,
-                }
-            }
-            match output.is_data() {
-                true => table::print(&table::data(output, &removed)?),
-                false => Ok(()),
-            }
+            let meant = meant(images, engine, session).await?;
+            agree("remove", IMAGE.several, images, &meant, *consent, session.local).await?;
+            remove(&meant, engine, session).await
         }
     }
 }
 
-fn refused(error: super::http::CallError) -> Failure {
-    orchestrator_verbs::Failure::from(orchestrator_verbs::CallError::from(error)).into()
+async fn remove(images: &[String], engine: &Engine, session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut removed = Vec::new();
+    for image in images {
+        let path = engine.path("/v1/images", &[("image", image)]);
+        session.api.delete(&path).await?;
+        match session.output.is_data() {
+            true => removed.push(image),
+            false => session.print(&format!("{image}: removed"))?,
+        }
+    }
+    match session.output.is_data() {
+        true => session.print_json(&removed),
+        false => Ok(()),
+    }
 }
 
 /// The names and ids that the words mean: those that a pattern matches, and every other word as it is.
-async fn meant(words: &[String], engine: &Engine, api: &Client) -> Result<Vec<String>, Failure> {
+async fn meant(words: &[String], engine: &Engine, session: &Session<'_>) -> Result<Vec<String>, Failure> {
     if !words.iter().any(|word| is_pattern(word)) {
         return Ok(words.to_vec());
     }
-    let answer = api.get(&engine.path("/v1/images", &[])).await.map_err(refused)?;
+    let answer = session.api.get(&engine.path("/v1/images", &[])).await?;
     let images: Images = page::parse(&answer, "images")?;
     let matching = |word: &str| {
         let names = images.items.iter().flat_map(names_of);
         names.filter(|name| matches(word, name)).collect()
     };
-    Ok(expand(words, matching, |word| IMAGE.none(word))?)
+    expand(words, matching, |word| IMAGE.none(word))
 }
 
 /// The names of an image, by which it is removed: it goes with its last name. One without a name is known by its id.
@@ -153,25 +151,32 @@ fn names_of(image: &Image) -> Vec<String> {
     }
 }
 
-async fn list(path: &str, names: &[String], output: Output, api: &Client) -> Result<(), Failure> {
-    let answer = api.get(path).await.map_err(refused)?;
-    let mut images: Images = page::parse(&answer, "images")?;
+async fn list(path: &str, names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
+    let mut images: Images = page::parse(&session.api.get(path).await?, "images")?;
     let all_names = |image: &Image| {
         let names = image.names.iter().chain([&image.id]);
         names.cloned().collect()
     };
     images.items = IMAGE.keep_by(images.items, names, all_names)?;
-    match output {
-        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &images)?)?,
-        Output::Table | Output::Wide => table::print(&listed(&images.items, Timestamp::wall(), output.width()))?,
+    match session.output {
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&images)?,
+        output @ (Output::Table | Output::Wide) => {
+            session.print(&listed(&images.items, session.now, output.width()))?;
+        }
     }
-    for fault in &images.faults {
-        eprintln!("orchestrator: engine {}: {}", fault.engine, fault.reason);
+    without_faults(&images.faults, "listed", session)
+}
+
+/// Reports the engines that failed. The verb fails with the first one.
+fn without_faults(faults: &[EngineFault], done: &str, session: &mut Session<'_>) -> Result<(), Failure> {
+    for fault in faults {
+        let text = format!("engine {}: {}", fault.engine, fault.reason);
+        session.sink.warn(&printable(&text));
     }
-    match images.faults.first() {
+    match faults.first() {
         None => Ok(()),
         Some(fault) => Err(Failure::Given {
-            what: format!("the images of engine {} are not listed", fault.engine),
+            what: format!("the images of engine {} are not {done}", fault.engine),
         }),
     }
 }
@@ -203,9 +208,9 @@ pub(super) fn short(id: &str) -> String {
     id.strip_prefix("sha256:").unwrap_or(id).chars().take(12).collect()
 }
 
-fn said(images: &[Image], what: &str, output: Output) -> Result<(), Failure> {
-    if output.is_data() {
-        return table::print(&table::data(output, &images)?);
+fn said(images: &[Image], what: &str, session: &mut Session<'_>) -> Result<(), Failure> {
+    if session.output.is_data() {
+        return session.print_json(&images);
     }
     let lines: Vec<String> = images
         .iter()
@@ -214,7 +219,7 @@ fn said(images: &[Image], what: &str, output: Output) -> Result<(), Failure> {
             format!("{name}: {what} on engine {} ({})", image.engine, short(&image.id))
         })
         .collect();
-    table::print(&lines.join("\n"))
+    session.print(&lines.join("\n"))
 }
 
 #[cfg(test)]

@@ -1,30 +1,28 @@
 //! `orchestrator volume`: directories that outlive instances.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-
 use clap::Subcommand;
 use futures_util::StreamExt;
 use orchestrator_api_types::{Keep, Owner, VolumeView};
 use orchestrator_model::Timestamp;
+use orchestrator_runtime::causes::with_causes;
 use serde_json::Value;
 
-use super::backup::{is_dash, part_of, sync_directory};
-use super::failure::Failure;
-use super::http::Client;
-use super::image::amount;
-use super::local::Here;
-use super::{Output, table};
-use orchestrator_verbs::ages::age;
-use orchestrator_verbs::choose::{Consent, VOLUME};
-use orchestrator_verbs::table::{Column, Width, columns};
-use orchestrator_verbs::{Api, CallError, page};
+use crate::ages::age;
+use crate::api::{Api, Method, Request, Stream};
+use crate::choose::{Consent, VOLUME};
+use crate::failure::Failure;
+use crate::image::amount;
+use crate::local::DASH;
+use crate::page;
+use crate::session::{Channel, Output, Session};
+use crate::table::{Column, Width, columns};
+
+/// The media type of the archive of a volume.
+const ARCHIVE: &str = "application/x-tar";
 
 /// Arguments of `volume`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -54,35 +52,36 @@ enum Verb {
         #[arg(value_name = "VOLUME")]
         id: String,
         /// The archive; an existing file is replaced once the new one is complete. "-" is standard output
-        file: PathBuf,
+        file: String,
     },
 }
 
-pub(super) async fn run(args: &Args, output: Output, client: &Client) -> Result<(), Failure> {
-    let api: &dyn Api = client;
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     match &args.verb {
-        Verb::Ls { owner, names } => list(owner.as_deref(), names, output, api).await,
+        Verb::Ls { owner, names } => list(owner.as_deref(), names, session).await,
         Verb::Rm { ids, consent } => {
-            let ids = VOLUME.meant_to("remove", ids, *consent, api, &Here).await?;
-            remove(&ids, output, api).await
+            let ids = VOLUME
+                .meant_to("remove", ids, *consent, session.api, session.local)
+                .await?;
+            remove(&ids, session).await
         }
         Verb::Export { id, file } => {
-            let id = resolve(id, api).await?;
+            let id = resolve(id, session.api).await?;
             let path = format!("/v1/volumes/{}/export", page::encode(&id));
-            match is_dash(file) {
-                true => write_out(&path, client).await,
-                false => write_file(&path, file, client).await,
+            match file == DASH {
+                true => write_out(path, session).await,
+                false => write_file(path, file, session).await,
             }
         }
     }
 }
 
-async fn list(owner: Option<&str>, names: &[String], output: Output, api: &dyn Api) -> Result<(), Failure> {
+async fn list(owner: Option<&str>, names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
     let query: Vec<(&str, &str)> = owner.map(|owner| ("owner", owner)).into_iter().collect();
-    let items = VOLUME.keep(page::all(api, VOLUME.path, &query).await?, names)?;
-    match output {
-        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
-        Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),
+    let items = VOLUME.keep(page::all(session.api, VOLUME.path, &query).await?, names)?;
+    match session.output {
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
+        output @ (Output::Table | Output::Wide) => session.print(&listed(&items, session.now, output.width())?),
     }
 }
 
@@ -134,24 +133,24 @@ fn rule(keep: Keep) -> String {
 }
 
 /// Removes each; one that fails keeps none of the others, and the last failure is the outcome.
-async fn remove(ids: &[String], output: Output, api: &dyn Api) -> Result<(), Failure> {
+async fn remove(ids: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
     let (mut removed, mut failed) = (Vec::new(), None);
     for id in ids {
-        match remove_one(id, api).await {
+        match remove_one(id, session.api).await {
             Ok(volume) => removed.push(volume),
             Err(failure) => {
                 if let Some(earlier) = failed.replace(failure) {
-                    eprintln!("orchestrator: {earlier}");
+                    session.warn(&earlier);
                 }
             }
         }
     }
-    match output {
-        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &removed)?)?,
+    match session.output {
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&removed)?,
         Output::Table | Output::Wide => {
             for volume in &removed {
                 let id = volume.get("id").and_then(Value::as_str).unwrap_or_default();
-                table::print(&format!("volume {id} is on its way out"))?;
+                session.print(&format!("volume {id} is on its way out"))?;
             }
         }
     }
@@ -161,8 +160,7 @@ async fn remove(ids: &[String], output: Output, api: &dyn Api) -> Result<(), Fai
 async fn remove_one(text: &str, api: &dyn Api) -> Result<Value, Failure> {
     let id = resolve(text, api).await?;
     let path = format!("/v1/volumes/{}", page::encode(&id));
-    let answer = api.delete(&path).await.map_err(orchestrator_verbs::Failure::from)?;
-    Ok(page::parse(&answer, "a volume")?)
+    page::parse(&api.delete(&path).await?, "a volume")
 }
 
 /// The id of the volume that a text is the beginning of; the text itself when it is of none.
@@ -170,64 +168,67 @@ async fn resolve(text: &str, api: &dyn Api) -> Result<String, Failure> {
     if text.len() >= 12 {
         return Ok(text.to_owned());
     }
-    let items = page::all(api, "/v1/volumes", &[]).await?;
+    let items = page::all(api, VOLUME.path, &[]).await?;
     let ids = items.iter().filter_map(|item| item.get("id").and_then(Value::as_str));
     let found: Vec<&str> = ids.filter(|id| id.starts_with(text)).collect();
     match found.as_slice() {
         [one] => Ok((*one).to_owned()),
         [] => Ok(text.to_owned()),
         several => Err(Failure::Ambiguous {
-            what: format!("{text:?} is the beginning of several volumes: {}", several.join(", ")),
+            id: text.to_owned(),
+            several: format!("several volumes: {}", several.join(", ")),
         }),
     }
 }
 
-async fn write_out(path: &str, client: &Client) -> Result<(), Failure> {
-    if io::stdout().is_terminal() {
-        return Err(Failure::Terminal);
+/// Writes the archive to standard output, which must not be a terminal.
+async fn write_out(path: String, session: &mut Session<'_>) -> Result<(), Failure> {
+    if !session.sink.takes_bytes() {
+        return Err(Failure::Given {
+            what: "an archive is not for a terminal; name a file, or pipe it on".to_owned(),
+        });
     }
-    write(path, &mut io::stdout().lock(), client, Failure::Print).await
+    let mut archive = open(path, session.api).await?;
+    while let Some(piece) = next(&mut archive).await? {
+        session.sink.ready().await;
+        session.sink.write(Channel::Bytes, &piece).map_err(Failure::Print)?;
+    }
+    Ok(())
 }
 
 /// Writes a file that is there as a whole or not at all, and is its owner's alone.
-async fn write_file(path: &str, file: &Path, client: &Client) -> Result<(), Failure> {
-    let fault = |source| Failure::File {
+async fn write_file(path: String, file: &str, session: &mut Session<'_>) -> Result<(), Failure> {
+    let fault = |source| Failure::Local {
         doing: "write",
-        path: file.to_owned(),
+        what: file.to_owned(),
         source,
     };
-    let part = part_of(file);
-    let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
-    let mut out = opened.map_err(fault)?;
-    let written = write(path, &mut out, client, fault).await;
-    let placed = written.and_then(|()| place(&out, &part, file).map_err(fault));
-    if placed.is_err() {
-        let _ = fs::remove_file(&part);
+    let mut out = session.local.create(file).await.map_err(fault)?;
+    let mut archive = open(path, session.api).await?;
+    while let Some(piece) = next(&mut archive).await? {
+        out.write(&piece).await.map_err(fault)?;
     }
-    placed
+    out.place().await.map_err(fault)
 }
 
-fn place(out: &File, part: &Path, file: &Path) -> io::Result<()> {
-    out.sync_all()?;
-    fs::rename(part, file)?;
-    sync_directory(file)
+async fn open(path: String, api: &dyn Api) -> Result<Stream, Failure> {
+    let request = Request {
+        method: Method::Post,
+        path,
+        body: Vec::new(),
+    };
+    Ok(api.open(request, ARCHIVE).await?)
 }
 
-async fn write(
-    path: &str,
-    out: &mut impl Write,
-    client: &Client,
-    fault: impl Fn(io::Error) -> Failure,
-) -> Result<(), Failure> {
-    let opened = client.download(path).await;
-    let mut archive = opened.map_err(|error| orchestrator_verbs::Failure::from(CallError::from(error)))?;
-    while let Some(piece) = archive.next().await {
-        let piece = piece.map_err(|error| Failure::Given {
-            what: format!("the archive broke off, and is not kept; the daemon's log says why ({error})"),
-        })?;
-        out.write_all(&piece).map_err(&fault)?;
-    }
-    out.flush().map_err(fault)
+/// The next piece of an archive.
+async fn next(archive: &mut Stream) -> Result<Option<bytes::Bytes>, Failure> {
+    let piece = archive.next().await.transpose();
+    piece.map_err(|error| Failure::Given {
+        what: format!(
+            "the archive broke off, and is not whole; the daemon's log says why ({})",
+            with_causes(&error)
+        ),
+    })
 }
 
 #[cfg(test)]

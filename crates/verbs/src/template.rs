@@ -1,30 +1,28 @@
 //! `orchestrator template`: lists and changes the templates of instances.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-
 use clap::Subcommand;
 use orchestrator_api_types::{TemplateImage, TemplateImageState, TemplateView};
 use orchestrator_model::Timestamp;
 use orchestrator_settings::{join_words, parse_toml, write_toml};
 use serde_json::{Map, Value, json};
 
-use super::failure::Failure;
-use super::image::short;
-use super::local::Here;
-use super::{Output, table};
-use orchestrator_verbs::ages::age;
-use orchestrator_verbs::choose::{Consent, TEMPLATE};
-use orchestrator_verbs::printable::printable_lines;
-use orchestrator_verbs::table::{Column, Width, columns};
-use orchestrator_verbs::{Api, CallError, page};
+use crate::ages::age;
+use crate::api::{Api, CallError};
+use crate::choose::{Consent, TEMPLATE};
+use crate::failure::Failure;
+use crate::image::short;
+use crate::local::Local;
+use crate::page;
+use crate::reading::read_text;
+use crate::session::{Output, Session};
+use crate::table::{Column, Width, columns};
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 64 << 10;
+const LARGEST: usize = 64 << 10;
 
 /// Arguments of `template`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub struct Args {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -82,54 +80,54 @@ struct Content {
     words: Vec<String>,
     /// A file with all keys in TOML, as in the settings, with or without [template.NAME]; "-" is standard input
     #[arg(short, long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    file: Option<String>,
 }
 
-pub(super) async fn run(args: &Args, output: Output, api: &dyn Api) -> Result<(), Failure> {
+pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
+    let api = session.api;
     match &args.verb {
-        Verb::List { names } => list(names, output, api).await,
+        Verb::List { names } => list(names, session).await,
         Verb::Show { name, version } => {
             let path = match version {
                 Some(version) => format!("{}/versions/{version}", path_of(name)),
                 None => path_of(name),
             };
-            show(&get(&path, api).await?, output)
+            show(&get(&path, api).await?, session)
         }
         Verb::Create(content) => {
-            let spec = content.over(json!({}))?;
+            let spec = content.over(json!({}), session.local).await?;
             let body = json!({ "name": content.name, "spec": spec });
             let answer = api
                 .post("/v1/templates", body.to_string().into())
                 .await
                 .map_err(refused)?;
-            said(&page::parse(&answer, "a template")?, "created", output)
+            said(&page::parse(&answer, "a template")?, "created", session)
         }
         Verb::Set(content) => {
             let path = path_of(&content.name);
             let before = get(&path, api).await?;
-            let spec = content.over(before["spec"].clone())?;
+            let spec = content.over(before["spec"].clone(), session.local).await?;
             let body = json!({ "spec": spec, "version": before["version"] });
             let answer = api.put(&path, body.to_string().into()).await.map_err(refused)?;
-            said(&page::parse(&answer, "a template")?, "in force", output)
+            said(&page::parse(&answer, "a template")?, "in force", session)
         }
         Verb::Update { names, consent } => {
-            let names = TEMPLATE.meant_to("update", names, *consent, api, &Here).await?;
+            let names = TEMPLATE.meant_to("update", names, *consent, api, session.local).await?;
             let mut all = Vec::new();
             for name in &names {
                 let (item, what) = update(name, api).await?;
-                all.push(say(item, what, output)?);
+                all.push(say(item, what, session)?);
             }
-            print_data(&all, output)
+            session.print_items(&all)
         }
         Verb::Remove { names, consent } => {
-            let names = TEMPLATE.meant_to("remove", names, *consent, api, &Here).await?;
+            let names = TEMPLATE.meant_to("remove", names, *consent, api, session.local).await?;
             let mut all = Vec::new();
             for name in &names {
-                let answer = api.delete(&path_of(name)).await;
-                let answer = answer.map_err(orchestrator_verbs::Failure::from)?;
-                all.push(say(page::parse(&answer, "a template")?, "removed", output)?);
+                let answer = api.delete(&path_of(name)).await?;
+                all.push(say(page::parse(&answer, "a template")?, "removed", session)?);
             }
-            print_data(&all, output)
+            session.print_items(&all)
         }
     }
 }
@@ -149,31 +147,21 @@ async fn update(name: &str, api: &dyn Api) -> Result<(Value, &'static str), Fail
 }
 
 /// Says what became of one of several templates to people, and returns it for programs.
-fn say(item: Value, what: &str, output: Output) -> Result<Value, Failure> {
-    if !output.is_data() {
-        said(&item, what, output)?;
+fn say(item: Value, what: &str, session: &mut Session<'_>) -> Result<Value, Failure> {
+    if !session.output.is_data() {
+        said(&item, what, session)?;
     }
     Ok(item)
 }
 
-/// Prints templates for programs: one as it is, several as a list.
-fn print_data(items: &[Value], output: Output) -> Result<(), Failure> {
-    match items {
-        _ if !output.is_data() => Ok(()),
-        [] => Ok(()),
-        [one] => table::print(&table::data(output, one)?),
-        several => table::print(&table::data(output, &several)?),
-    }
-}
-
 impl Content {
     /// The keys of the file, or else those of the template before, overlaid with the keys of the arguments.
-    fn over(&self, before: Value) -> Result<Value, Failure> {
+    async fn over(&self, before: Value, local: &dyn Local) -> Result<Value, Failure> {
         let mut keys = match &self.file {
             Some(file) => {
-                let text = read(file)?;
+                let text = read_text(file, LARGEST, local).await?;
                 parse_toml(&self.name, &text).map_err(|what| Failure::Given {
-                    what: format!("{} {what}", file.display()),
+                    what: format!("{file} {what}"),
                 })?
             }
             None => before,
@@ -184,25 +172,10 @@ impl Content {
     }
 }
 
-fn read(file: &Path) -> Result<String, Failure> {
-    let fault = |source| Failure::File {
-        doing: "read",
-        path: file.to_owned(),
-        source,
-    };
-    let mut text = String::new();
-    let input: Box<dyn Read> = match file == Path::new("-") {
-        true => Box::new(std::io::stdin()),
-        false => Box::new(std::fs::File::open(file).map_err(fault)?),
-    };
-    input.take(LARGEST).read_to_string(&mut text).map_err(fault)?;
-    Ok(text)
-}
-
 fn refused(error: CallError) -> Failure {
     match error {
         CallError::Problem(problem) if !problem.faults.is_empty() => Failure::WrongTemplate { faults: problem.faults },
-        other => orchestrator_verbs::Failure::from(other).into(),
+        other => other.into(),
     }
 }
 
@@ -211,15 +184,14 @@ fn path_of(name: &str) -> String {
 }
 
 async fn get(path: &str, api: &dyn Api) -> Result<Value, Failure> {
-    let answer = api.get(path).await.map_err(orchestrator_verbs::Failure::from)?;
-    Ok(page::parse(&answer, "a template")?)
+    page::parse(&api.get(path).await?, "a template")
 }
 
-async fn list(names: &[String], output: Output, api: &dyn Api) -> Result<(), Failure> {
-    let items = TEMPLATE.keep(page::all(api, TEMPLATE.path, &[]).await?, names)?;
-    match output {
-        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &items)?),
-        Output::Table | Output::Wide => table::print(&listed(&items, Timestamp::wall(), output.width())?),
+async fn list(names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
+    let items = TEMPLATE.keep(page::all(session.api, TEMPLATE.path, &[]).await?, names)?;
+    match session.output {
+        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
+        output @ (Output::Table | Output::Wide) => session.print(&listed(&items, session.now, output.width())?),
     }
 }
 
@@ -295,10 +267,10 @@ fn image_line(template: &str, image: &TemplateImage) -> String {
 }
 
 /// Prints a template as a file that can be edited and passed back.
-fn show(item: &Value, output: Output) -> Result<(), Failure> {
-    match output {
-        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, item)?),
-        Output::Table | Output::Wide => table::print(&shown(item)?),
+fn show(item: &Value, session: &mut Session<'_>) -> Result<(), Failure> {
+    match session.output {
+        Output::Json | Output::Yaml | Output::Name => session.print_json(item),
+        Output::Table | Output::Wide => session.print(&shown(item)?),
     }
 }
 
@@ -341,7 +313,7 @@ fn shown(item: &Value) -> Result<String, Failure> {
             write_toml(&environment)
         ));
     }
-    Ok(printable_lines(text.trim_end()))
+    Ok(text.trim_end().to_owned())
 }
 
 fn place(origin: &str) -> &str {
@@ -351,11 +323,11 @@ fn place(origin: &str) -> &str {
     }
 }
 
-fn said(item: &Value, what: &str, output: Output) -> Result<(), Failure> {
+fn said(item: &Value, what: &str, session: &mut Session<'_>) -> Result<(), Failure> {
     let template: TemplateView = page::read(item, "a template")?;
-    match output {
-        Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, item)?),
-        Output::Table | Output::Wide => table::print(&format!(
+    match session.output {
+        Output::Json | Output::Yaml | Output::Name => session.print_json(item),
+        Output::Table | Output::Wide => session.print(&format!(
             "template {}, version {}: {what}",
             template.name, template.version
         )),
@@ -433,11 +405,12 @@ TOKEN = { file = \"/etc/token\" }";
         assert_eq!(parse_toml("web", &shown).unwrap(), item["spec"]);
     }
 
-    #[test]
-    fn words_are_laid_over_what_there_is() {
+    #[tokio::test]
+    async fn words_are_laid_over_what_there_is() {
         let line = Line::try_parse_from(["template", "set", "web", "pids=65", "environment.TZ=UTC"]).unwrap();
         let Verb::Set(content) = line.args.verb else { panic!() };
-        let keys = content.over(json!({"image": "a", "pids": 1})).unwrap();
+        let before = json!({"image": "a", "pids": 1});
+        let keys = content.over(before, &crate::Nothing).await.unwrap();
         assert_eq!(keys, json!({"image": "a", "pids": 65, "environment": {"TZ": "UTC"}}));
         for line in [&["template", "create", "web"][..], &["template", "remove"]] {
             assert!(Line::try_parse_from(line).is_err(), "{line:?}");
