@@ -123,6 +123,14 @@ async fn files_are_parts_of_the_request_and_none_is_read_on_the_daemon_s_machine
         error.contains("did not come with the line") && code == Some(1),
         "{error}"
     );
+    let service = "name = \"web\"\nimage = \"web\"";
+    let line = String::from_utf8(body("deploy web.toml --plan"))
+        .unwrap()
+        .replace("a.sh", "web.toml")
+        .replace(&script.replace('\n', "\r\n"), service);
+    let answer = ask_with(&daemon.unix, "POST", "/v1/shell", headers, line.as_bytes()).await;
+    let (output, error, code) = records(&answer);
+    assert!(output.contains("web") && code == Some(0), "{output}{error}");
     let much = vec![b'x'; 17 << 20];
     let refused = ask_with(&daemon.unix, "POST", "/v1/shell", headers, &much).await;
     assert_eq!(refused.problem(), (413, "body-too-large".to_owned()));

@@ -49,7 +49,7 @@ impl Local for Here {
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
         }
         Ok(LocalFile {
-            content: tokio::fs::read(path).await?,
+            content: tokio::fs::read(path).await?.into(),
             executable: about.permissions().mode() & 0o111 != 0,
         })
     }

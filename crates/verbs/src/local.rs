@@ -17,7 +17,7 @@ pub const DASH: &str = "-";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LocalFile {
     /// Its content.
-    pub content: Vec<u8>,
+    pub content: Bytes,
     /// Whether it may be executed.
     pub executable: bool,
 }
@@ -95,7 +95,7 @@ pub trait Local: Send + Sync {
                 pieces: Box::pin(pieces),
             });
         }
-        let content = Bytes::from(self.file(name).await?.content);
+        let content = self.file(name).await?.content;
         Ok(Input {
             length: Some(content.len() as u64),
             pieces: Box::pin(stream::iter([Ok(content)])),

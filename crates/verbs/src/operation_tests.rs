@@ -153,7 +153,7 @@ struct OneFile;
 impl crate::Local for OneFile {
     async fn file(&self, _: &str) -> std::io::Result<crate::LocalFile> {
         Ok(crate::LocalFile {
-            content: b"name = \"web\"\nimage = \"web:1\"\n".to_vec(),
+            content: Bytes::from_static(b"name = \"web\"\nimage = \"web:1\"\n"),
             executable: false,
         })
     }

@@ -95,7 +95,7 @@ impl Local for Desk {
         match name {
             "nowhere" => Nothing.file(name).await,
             name => Ok(LocalFile {
-                content: name.as_bytes().to_vec(),
+                content: Bytes::copy_from_slice(name.as_bytes()),
                 executable: false,
             }),
         }

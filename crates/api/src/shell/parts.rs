@@ -84,7 +84,7 @@ impl Local for Parts {
         let last = name.rsplit('/').next().unwrap_or(name);
         match self.files.get(name).or_else(|| self.files.get(last)) {
             Some(content) => Ok(LocalFile {
-                content: content.to_vec(),
+                content: content.clone(),
                 // HTTP does not say. A script is run by its interpreter or by itself.
                 executable: content.starts_with(b"#!") || content.starts_with(b"\x7fELF"),
             }),
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(parts.line, "exec web-0 --file dir/a.sh sh /tmp/a.sh");
         for name in ["a.sh", "dir/a.sh"] {
             let file = parts.file(name).await.unwrap();
-            assert_eq!((file.content.as_slice(), file.executable), (&b"#!/bin/sh"[..], true));
+            assert_eq!((&file.content[..], file.executable), (&b"#!/bin/sh"[..], true));
         }
         assert!(parts.file("/etc/hostname").await.is_err());
     }

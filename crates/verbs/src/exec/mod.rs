@@ -107,7 +107,7 @@ async fn job(args: &Args, session: &Session<'_>) -> Result<Job, Failure> {
             size: file.content.len() as u64,
             executable: file.executable,
         });
-        files.push(Bytes::from(file.content));
+        files.push(file.content);
     }
     let exec = Exec {
         command: args.command.clone(),

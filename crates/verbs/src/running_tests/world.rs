@@ -221,7 +221,7 @@ pub(super) struct Somebody(pub(super) bool);
 impl Local for Somebody {
     async fn file(&self, _: &str) -> io::Result<LocalFile> {
         Ok(LocalFile {
-            content: b"#!/bin/sh\n".to_vec(),
+            content: Bytes::from_static(b"#!/bin/sh\n"),
             executable: true,
         })
     }
