@@ -28,6 +28,8 @@ pub struct Oci {
     state: PathBuf,
     binary: PathBuf,
     prefix: Prefix,
+    /// What follows its own arguments.
+    arguments: Vec<String>,
     /// Locked while the helper starts or ends, so that tests may share it.
     helper: Mutex<Option<Program>>,
 }
@@ -50,7 +52,18 @@ impl Oci {
     pub fn start_by(lab: &Lab, binary: &Path, prefix: &[&str]) -> Result<Self> {
         let place = lab.place("oci")?;
         let state = place.join("state");
-        Self::start_in(lab, binary, prefix, &place, state)
+        Self::start_in(lab, binary, prefix, &[], &place, state)
+    }
+
+    /// [`Oci::start`] with further arguments, such as another runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`Oci::start`].
+    pub fn start_with(lab: &Lab, binary: &Path, arguments: &[&str]) -> Result<Self> {
+        let place = lab.place("oci")?;
+        let state = place.join("state");
+        Self::start_in(lab, binary, &[], arguments, &place, state)
     }
 
     /// [`Oci::start`] with its state in this directory. The caller removes that.
@@ -59,12 +72,21 @@ impl Oci {
     ///
     /// As [`Oci::start`].
     pub fn start_with_state(lab: &Lab, binary: &Path, state: &Path) -> Result<Self> {
-        Self::start_in(lab, binary, &[], &lab.place("oci")?, state.to_owned())
+        Self::start_in(lab, binary, &[], &[], &lab.place("oci")?, state.to_owned())
     }
 
-    fn start_in(lab: &Lab, binary: &Path, prefix: &[&str], place: &Path, state: PathBuf) -> Result<Self> {
+    fn start_in(
+        lab: &Lab,
+        binary: &Path,
+        prefix: &[&str],
+        arguments: &[&str],
+        place: &Path,
+        state: PathBuf,
+    ) -> Result<Self> {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let oci = Self {
-            prefix: prefix.iter().map(|&word| word.to_owned()).collect(),
+            prefix: owned(prefix),
+            arguments: owned(arguments),
             lab: lab.clone(),
             place: place.to_owned(),
             state,
@@ -108,6 +130,7 @@ impl Oci {
         command.arg("--state").arg(self.state());
         // The guard finds containers by their cgroup, also those whose shim is gone.
         command.arg(format!("--cgroup=/{}", self.lab.id()));
+        command.args(&self.arguments);
         let mut program = Program::start(command, &self.place.join("helper.log"))?;
         program.poll("the helper to answer", PATIENCE, || {
             self.ask("GET", "/version", None).ok()

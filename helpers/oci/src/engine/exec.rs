@@ -2,6 +2,7 @@
 //!
 //! The runtime starts the command and ends. The command is a child of the helper then, which learns its exit code.
 
+mod child;
 mod console;
 mod pipes;
 
@@ -10,23 +11,18 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use orchestrator_plugin_oci::protocol::{ExecOf, Fault, Frame, Verb};
 use rustix::process::Resource;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
+use self::child::{Child, Started};
 use super::copy::with_root;
 use super::{Entry, Helper, blocking};
 use crate::bundle;
-use crate::process;
 use crate::root::User;
 use crate::runc::{self, ExecFiles};
 use crate::state::write_json;
-
-/// How long the runtime may take to start a command.
-const STARTING: Duration = Duration::from_secs(30);
 
 /// Frames that wait.
 const WAITING: usize = 16;
@@ -67,38 +63,9 @@ impl Drop for Files {
     }
 }
 
-/// A command that was started. When it has ended it is reaped, whatever becomes of the request: its container's processes
-/// do not end before (pid_namespaces(7)).
-struct Child(Option<OwnedFd>);
-
-impl Child {
-    /// Waits for its end. The exit code; 255 if nobody knows it.
-    async fn ended(mut self) -> i64 {
-        match self.0.take() {
-            Some(handle) => reaped(handle).await,
-            None => 255,
-        }
-    }
-}
-
-impl Drop for Child {
-    fn drop(&mut self) {
-        if let Some(handle) = self.0.take() {
-            tokio::spawn(reaped(handle));
-        }
-    }
-}
-
-async fn reaped(handle: OwnedFd) -> i64 {
-    match process::ended(handle).await {
-        Ok(handle) => process::reap(&handle).unwrap_or(255),
-        Err(_) => 255,
-    }
-}
-
 impl Helper {
-    /// Starts a command in a container that runs. It is started also when the caller goes away meanwhile: half-way, nobody
-    /// would know the process that the runtime makes.
+    /// Starts a command in a container that runs. A caller that goes away meanwhile does not stop the start: between the start of
+    /// the runtime and its end, nobody else would learn the number of the command's process, and reap it.
     pub(crate) async fn exec(&self, request: ExecOf) -> Result<Session, Fault> {
         let helper = self.clone();
         let starting = tokio::spawn(async move { helper.start_command(&request).await });
@@ -109,7 +76,7 @@ impl Helper {
     async fn start_command(&self, request: &ExecOf) -> Result<Session, Fault> {
         let (entry, _) = self.running(&request.of, Verb::Run)?;
         let name = entry.record().name.clone();
-        let files = self.files(&entry, request.command.terminal.is_some());
+        let files = Arc::new(self.files(&entry, request.command.terminal.is_some()));
         self.write_process(&entry, request, files.files.process.clone()).await?;
         let failed = |error: io::Error| Fault::failed(Verb::Run, &name, error);
         let command = self.0.runtime.exec(&entry.directory, &files.files);
@@ -181,7 +148,7 @@ impl Helper {
         mut command: Command,
         [stdin, stdout, stderr]: [Stdio; 3],
         entry: &Entry,
-        files: &Files,
+        files: &Arc<Files>,
     ) -> Result<Child, Fault> {
         let name = &entry.record().name;
         let failed = |error: io::Error| Fault::failed(Verb::Run, name, error);
@@ -193,19 +160,14 @@ impl Helper {
             .map_err(failed)?;
         // The ends that the command holds would keep the pipes open.
         drop(command);
-        let handle = process::open(runtime.id()).map_err(failed)?;
-        let ended = timeout(STARTING, process::ended(handle))
-            .await
-            .map_err(|_| Fault::Timeout {
+        let starting = self.0.starting;
+        match child::started(runtime, starting, files).await.map_err(failed)? {
+            Started::Runs(child) => Ok(child),
+            Started::Late => Err(Fault::Timeout {
                 verb: Verb::Run,
-                seconds: STARTING.as_secs(),
-            })?;
-        match process::reap(ended.map_err(failed)?) {
-            Some(0) => {
-                let pid = runc::read_pid(&files.files.pid).map_err(failed)?;
-                process::open(pid).map(|handle| Child(Some(handle))).map_err(failed)
-            }
-            code => {
+                seconds: starting.as_secs(),
+            }),
+            Started::Not(code) => {
                 let reason = runc::last_error(&files.files.log);
                 let reason = reason.unwrap_or_else(|| format!("the runtime ended with {code:?}"));
                 match (entry.alive(), runc::is_about_program(&reason)) {

@@ -70,6 +70,8 @@ struct Inner {
     program: PathBuf,
     /// A directory with a short path, for sockets.
     sockets: PathBuf,
+    /// How long the runtime may take to start a command.
+    starting: Duration,
     index: Mutex<Index>,
     turns: Creations,
     changes: broadcast::Sender<Changed>,
@@ -89,12 +91,19 @@ pub(crate) struct Changed {
 }
 
 impl Helper {
-    /// The engine whose state is in `place`. Finds and adopts what runs.
+    /// The engine whose state is in `place`. Finds and adopts what runs. `starting` is how long the runtime may take to start a
+    /// command.
     ///
     /// # Errors
     ///
     /// When the state cannot be read or the machine lacks what is needed.
-    pub(crate) fn open(place: Place, sockets: PathBuf, common: Common, images: Store) -> io::Result<Self> {
+    pub(crate) fn open(
+        place: Place,
+        sockets: PathBuf,
+        common: Common,
+        images: Store,
+        starting: Duration,
+    ) -> io::Result<Self> {
         let mountinfo = std::fs::read_to_string("/proc/self/mountinfo")?;
         let hierarchy = Hierarchy::read(&mountinfo).map_err(io::Error::other)?;
         // What runtimes leave in a container when they end becomes a child of ours.
@@ -108,6 +117,7 @@ impl Helper {
             images,
             program: std::env::current_exe()?,
             sockets,
+            starting,
             index: Mutex::default(),
             turns: Creations::default(),
             changes: broadcast::Sender::new(CHANGES),

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use orchestrator_images::{Limits, Store};
@@ -33,19 +34,27 @@ pub(crate) struct ServeArguments {
     /// The directory of everything that is kept: containers, volumes, images.
     #[arg(long, default_value = "/var/lib/orchestrator-oci", env = "ORCHESTRATOR_OCI_STATE")]
     state: PathBuf,
+    /// Seconds that the runtime may take to start a command in a container.
+    #[arg(long, hide = true, default_value_t = 30)]
+    starting: u64,
     #[command(flatten)]
     common: Common,
 }
 
 /// Serves until SIGTERM or SIGINT. Containers run on.
 pub(crate) async fn serve(arguments: ServeArguments) -> io::Result<()> {
-    let ServeArguments { socket, state, common } = arguments;
+    let ServeArguments {
+        socket,
+        state,
+        starting,
+        common,
+    } = arguments;
     let sockets = socket.parent().unwrap_or(Path::new("/")).to_owned();
     fs::create_dir_all(&sockets)?;
     let place = Place::open(&state)?;
     let images = Store::open(&place.images(), Limits::default()).map_err(io::Error::other)?;
     // Before it listens: whoever asks is answered by what is true. Its state is read by threads that may block.
-    let helper = Helper::open(place, sockets, common, images)?;
+    let helper = Helper::open(place, sockets, common, images, Duration::from_secs(starting))?;
     let listener = listen(&socket)?;
     info!(socket = %socket.display(), cgroups = helper.cgroup_kind(), "the helper serves");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -6,5 +6,6 @@ mod gate;
 mod limits;
 mod outages;
 mod pull;
+mod starting;
 mod support;
 mod unit;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use orchestrator_plugin::{Change, Container, ExecRequest, FoundState, Mark};
+use orchestrator_plugin::{Change, Container, FoundState, Mark};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -153,24 +153,4 @@ async fn a_helper_that_is_killed_again_and_again_makes_nothing_twice() {
     }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(oci.lab().id()), "no mount is left");
-}
-
-/// A command that nobody waits for any more is reaped: otherwise the first process of its container could not end.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_caller_that_goes_away_while_its_command_starts_holds_up_no_removal() {
-    let oci = start();
-    let engine = plugin_at(&oci.socket(), Mark { site: new_id() });
-    let container = Container::main(new_id());
-    engine.ensure(&container, &script("sleep 600"), &OWN).await.unwrap();
-    let request = ExecRequest {
-        command: ["sleep", "600"].map(str::to_owned).into(),
-        ..ExecRequest::default()
-    };
-    let mut cut = 0;
-    for patience in 0..40 {
-        let started = timeout(Duration::from_millis(patience), engine.exec(&container, &request)).await;
-        cut += u32::from(started.is_err());
-    }
-    assert!(cut > 0, "every command started at once");
-    engine.remove(&container).await.unwrap();
 }

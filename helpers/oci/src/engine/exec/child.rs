@@ -1,0 +1,114 @@
+//! The process of a command: it is a child of the helper, and is reaped whatever becomes of the request.
+//!
+//! Its container's other processes do not end before (pid_namespaces(7)), so that one that nobody reaps would hold up the
+//! removal of its container.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use super::Files;
+use crate::process::{ended, open, reap};
+use crate::runc;
+
+/// A command that was started.
+pub(super) struct Child(Option<OwnedFd>);
+
+/// What became of a start.
+pub(super) enum Started {
+    /// The command runs, or has ended meanwhile.
+    Runs(Child),
+    /// The runtime ended with this exit code instead; `None` if nobody knows it.
+    Not(Option<i64>),
+    /// The runtime has not ended in time. When it does, the command that it has started is killed.
+    Late,
+}
+
+impl Child {
+    /// Waits for its end. The exit code; 255 if nobody knows it.
+    pub(super) async fn ended(mut self) -> i64 {
+        match self.0.take() {
+            Some(handle) => reaped(handle).await,
+            None => 255,
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            tokio::spawn(reaped(handle));
+        }
+    }
+}
+
+async fn reaped(handle: OwnedFd) -> i64 {
+    match ended(handle).await {
+        Ok(handle) => reap(&handle).unwrap_or(255),
+        Err(_) => 255,
+    }
+}
+
+/// Waits until the runtime has started the command and has ended, at most this long. The files stay until nobody needs them.
+///
+/// # Errors
+///
+/// When the process of the runtime or the command cannot be followed. Then the command is killed.
+pub(super) async fn started(mut runtime: process::Child, within: Duration, files: &Arc<Files>) -> io::Result<Started> {
+    let handle = match open(runtime.id()) {
+        Ok(handle) => handle,
+        Err(error) => {
+            // Without a descriptor for it, only a thread can wait for it.
+            let files = files.clone();
+            spawn_blocking(move || {
+                if runtime.wait().is_ok_and(|status| status.success()) {
+                    end(&files);
+                }
+            });
+            return Err(error);
+        }
+    };
+    let mut ending = tokio::spawn(ended(handle));
+    let Ok(ended) = timeout(within, &mut ending).await else {
+        tokio::spawn(end_late(ending, files.clone()));
+        return Ok(Started::Late);
+    };
+    match reap(ended.map_err(io::Error::other)??) {
+        Some(0) => {
+            let pid = runc::read_pid(&files.files.pid)?;
+            open(pid)
+                .map(|handle| Started::Runs(Child(Some(handle))))
+                .inspect_err(|_| {
+                    let files = files.clone();
+                    spawn_blocking(move || end(&files));
+                })
+        }
+        code => Ok(Started::Not(code)),
+    }
+}
+
+/// Kills the command of a runtime that took too long, if it starts it after all. Its caller has been told that it failed.
+async fn end_late(ending: JoinHandle<io::Result<OwnedFd>>, files: Arc<Files>) {
+    let Ok(Ok(runtime)) = ending.await else { return };
+    if reap(runtime) == Some(0) {
+        // Nobody waits for the thread.
+        drop(spawn_blocking(move || end(&files)));
+    }
+}
+
+/// Kills and reaps the command whose number the runtime wrote. It needs no descriptor but to read that, and waits until the
+/// kernel has ended the process.
+fn end(files: &Files) {
+    let pid = runc::read_pid(&files.files.pid).ok();
+    let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
+    let Some(pid) = pid else { return };
+    // A child that was not reaped keeps its number. One that has ended already is no error.
+    let _ = kill_process(pid, Signal::KILL);
+    let _ = waitpid(Some(pid), WaitOptions::empty());
+}
