@@ -218,6 +218,40 @@ fn image_with(layers: &[&str]) -> BTreeMap<String, Vec<u8>> {
     have
 }
 
+/// The steps reach somebody who reads them one by one, and nobody has to read them.
+#[test]
+fn each_layer_that_is_there_is_told_of_however_many_there_are() {
+    let digests: Vec<String> = (0..100)
+        .map(|number| digest(format!("layer {number}").as_bytes()))
+        .collect();
+    let mut have = image_with(&digests.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut manifest: serde_json::Value = serde_json::from_slice(&have["manifests/1"]).unwrap();
+    let layer = |digest: &String| {
+        let mut layer = manifest["layers"][0].clone();
+        layer["digest"] = digest.as_str().into();
+        layer
+    };
+    manifest["layers"] = digests.iter().map(layer).collect();
+    have.insert("manifests/1".to_owned(), manifest.to_string().into_bytes());
+    let server = serving(have);
+    for is_read in [true, false] {
+        let mut transfer = Transfer::begin(registry(&server.host, ":1", None)).unwrap();
+        assert_eq!(transfer.leave_out(&digests.iter().cloned().collect()).len(), 100);
+        let (sender, mut receiver) = mpsc::channel(4);
+        let (progress, mut steps) = mpsc::channel::<PullProgress>(1);
+        if !is_read {
+            steps.close();
+        }
+        let sending = thread::spawn(move || transfer.send(&sender, &progress));
+        let reading = thread::spawn(move || std::iter::from_fn(|| steps.blocking_recv()).count());
+        while let Some(piece) = receiver.blocking_recv() {
+            piece.unwrap();
+        }
+        sending.join().unwrap().unwrap();
+        assert_eq!(reading.join().unwrap(), if is_read { 100 } else { 0 });
+    }
+}
+
 #[test]
 fn a_layer_that_is_there_is_neither_fetched_nor_sent() {
     let (one, two) = (digest(b"one, uncompressed"), digest(b"two, uncompressed"));

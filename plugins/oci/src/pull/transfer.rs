@@ -140,7 +140,8 @@ impl Transfer {
                 continue;
             }
             match is_there {
-                true => drop(progress.try_send(exists(&described))),
+                // It is the only step of this layer, so it waits for room. That nobody wants to know is no error.
+                true => drop(progress.blocking_send(exists(&described))),
                 false => self.layer(&described, pieces, progress)?,
             }
         }
