@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -14,8 +15,8 @@ use orchestrator_plugin::{Container, Device, DeviceAccess, Engine, Found, FoundS
 
 use crate::{Act, Held, Need, Program, Subject, Tool};
 
-/// Makes another image under a name.
-pub type Publish = Box<dyn Fn(&str) + Send + Sync>;
+/// Makes another image under a name, within a time that it knows.
+pub type Publish = Box<dyn Fn(&str) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Makes a plugin for a site.
 type Make = Box<dyn Fn(Mark) -> Arc<dyn Engine> + Send + Sync>;
@@ -172,7 +173,7 @@ impl Subject for Bare {
 
     async fn publish(&self, name: &str) {
         let publish = self.parts.publish.as_ref();
-        publish.expect("somebody can make another image")(name);
+        publish.expect("somebody can make another image")(name).await;
     }
 
     async fn remove_volume(&self, _name: &str) {

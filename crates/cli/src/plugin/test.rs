@@ -1,13 +1,16 @@
 //! `orchestrator plugin test`: the suite that every engine passes, against an executable.
 
 use std::path::{Path, PathBuf, absolute};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_conformance::{Bare, Parts, Publish};
+use orchestrator_model::show_lifespan;
 use orchestrator_plugin::{Engine, Id, Mark};
 use orchestrator_plugin_exec::{ExecEngine, ExecSettings};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::report::Report;
 use crate::Output;
@@ -56,15 +59,16 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     let capabilities = first.capabilities();
     let mut report = Report::begin(&facts, capabilities, output)?;
     let first = Arc::new(first);
+    let limit = Duration::from_secs(args.timeout);
     let subject = Bare::new(Parts {
         make: Box::new(move |mark| Arc::new(first.for_site(mark))),
         image: args.image,
         prepared: args.netns,
         network: args.network,
         tap: args.tap,
-        publish: args
-            .publish
-            .map(|program| -> Publish { Box::new(move |name| publish(&program, name)) }),
+        publish: args.publish.map(|program| -> Publish {
+            Box::new(move |name| Box::pin(publish(program.clone(), name.to_owned(), limit)))
+        }),
         directory: directory.0.clone(),
     });
     let mut printed = Ok(());
@@ -83,18 +87,20 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
 ///
 /// # Panics
 ///
-/// When it does not. That is a line of the report.
-fn publish(program: &Path, name: &str) {
-    let ended = Command::new(program).arg(name).stdin(Stdio::null()).output();
-    let ended = match ended {
-        Ok(ended) => ended,
-        Err(fault) => panic!("{} could not be run: {fault}", program.display()),
+/// When it does not, or not in time; then it is killed. That is a line of the report.
+async fn publish(program: PathBuf, name: String, limit: Duration) {
+    let mut command = Command::new(&program);
+    command.arg(&name).stdin(Stdio::null()).kill_on_drop(true);
+    let shown = program.display();
+    let ended = match timeout(limit, command.output()).await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(fault)) => panic!("{shown} could not be run: {fault}"),
+        Err(_) => panic!("{shown} {name} did not end within {}", show_lifespan(limit)),
     };
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(
         ended.status.success(),
-        "{} {name} ended with {}: {said}",
-        program.display(),
+        "{shown} {name} ended with {}: {said}",
         ended.status
     );
 }
@@ -138,5 +144,22 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let path: &Path = &self.0;
         let _ = std::fs::remove_dir_all(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    #[should_panic(expected = "sleep 600 did not end within")]
+    async fn a_program_that_makes_an_image_and_does_not_end_is_not_waited_for() {
+        publish("sleep".into(), "600".to_owned(), Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "nowhere ended with")]
+    async fn a_program_that_fails_is_told_with_its_exit_code() {
+        publish("ls".into(), "/nowhere".to_owned(), Duration::from_secs(30)).await;
     }
 }

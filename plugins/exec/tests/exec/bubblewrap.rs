@@ -104,7 +104,10 @@ async fn subject() -> Bare {
     let first = Arc::new(first);
     let (prepared, directory) = (netns.0.clone(), place.0.clone());
     let images = place.0.join("images");
-    let publish: Publish = Box::new(move |name| publish_at(&images, name));
+    let publish: Publish = Box::new(move |name| {
+        publish_at(&images, name);
+        Box::pin(std::future::ready(()))
+    });
     Bare::new(Parts {
         // What it is made of goes with the last subject.
         make: Box::new(move |mark| {
@@ -342,4 +345,65 @@ async fn an_id_is_the_digest_of_a_copy_that_is_kept_while_it_is_used() {
     publish_at(&images, "app");
     check("app").await.unwrap();
     assert!(version(&place, &third).exists());
+}
+
+/// Has the example answer a request, with this directory before all others of the programs.
+fn ask(place: &Place, programs: &Path, image: &str, seconds: u32) -> serde_json::Value {
+    use std::io::Write;
+    let request = serde_json::json!({
+        "protocol": 1, "verb": "CHECK_IMAGE", "site": "3f9a2c01d2e4", "timeout_seconds": seconds, "image": image,
+    });
+    let mut asked = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/engines/bubblewrap"))
+        .arg(&place.0)
+        .env(
+            "PATH",
+            format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()),
+        )
+        .stdin(process::Stdio::piped())
+        .stdout(process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    asked
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(request.to_string().as_bytes())
+        .unwrap();
+    serde_json::from_slice(&asked.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn an_image_that_takes_longer_than_a_call_is_kept_all_the_same_and_holds_up_no_other() {
+    let place = Place::new();
+    let programs = place.0.join("programs");
+    fs::create_dir(&programs).unwrap();
+    let images = place.0.join("images");
+    publish_at(&images, "large");
+    // The copy of the large image waits until the test lets it go.
+    let go = programs.join("go");
+    let cp = format!(
+        "#!/bin/sh\ncase \"$*\" in *images/large*) while ! test -e {}; do sleep 0.02; done ;; esac\nexec /bin/cp \"$@\"\n",
+        go.display()
+    );
+    fs::write(programs.join("cp"), cp).unwrap();
+    fs::set_permissions(programs.join("cp"), fs::Permissions::from_mode(0o755)).unwrap();
+    for _ in 0..2 {
+        let answer = ask(&place, &programs, "large", 2);
+        assert_eq!(answer["error"]["code"], 11, "{answer}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains("is still being copied"), "{message}");
+        let other = ask(&place, &programs, IMAGE, 60);
+        assert!(other["result"]["id"].is_string(), "{other}");
+    }
+    fs::write(&go, "").unwrap();
+    let answer = ask(&place, &programs, "large", 60);
+    let id = answer["result"]["id"].as_str().expect("it is there");
+    assert_eq!(ask(&place, &programs, id, 60)["result"]["id"], id);
+    // One copy was made of each, and no half of one is left.
+    let kept = fs::read_dir(place.0.join("versions")).unwrap();
+    let kept = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let kept: Vec<String> = kept
+        .filter(|name| !name.starts_with(".known-") && !name.starts_with(".lock"))
+        .collect();
+    assert_eq!(kept.len(), 2, "{kept:?}");
 }
