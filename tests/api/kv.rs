@@ -384,6 +384,32 @@ async fn a_key_goes_with_the_instance_or_the_lease_that_it_is_bound_to() {
 }
 
 #[tokio::test]
+async fn the_keys_of_a_client_go_when_it_is_forgotten() {
+    let daemon = Daemon::start().await;
+    let (known, forgotten) = (daemon.client(1).await, daemon.client(2).await);
+    for client in [known, forgotten] {
+        let key = put(&daemon, &format!("client:{client}/own"), b"x").await;
+        assert_eq!(key.status, 200, "{client}");
+    }
+    let release = orchestrator::model::LeaseChange {
+        verb: LeaseVerb::Release,
+        ..daemon.lease_change(2)
+    };
+    daemon.store.record_leases(vec![release]).await.unwrap();
+    // After all that the daemon of the tests has recorded.
+    let later = Timestamp(2_000_000_000_000);
+    assert_eq!(daemon.store.remove_ended_kv(later).await.unwrap(), 0, "both are known");
+    assert_eq!(daemon.store.prune(later).await.unwrap().clients, 1);
+    assert_eq!(daemon.store.remove_ended_kv(later).await.unwrap(), 1);
+    let left = |client| format!("client:{client}?keys");
+    assert_eq!(
+        paths(&get(&daemon, &left(known)).await),
+        [format!("client:{known}/own")]
+    );
+    assert!(paths(&get(&daemon, &left(forgotten)).await).is_empty());
+}
+
+#[tokio::test]
 async fn the_verbs_set_read_list_and_remove() {
     let daemon = Daemon::start().await;
     let run = async |words: &[&str]| {

@@ -44,7 +44,7 @@ pub type Coming = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 const STREAMS: usize = 256;
 /// Reads that block at the same time, of one peer. While many peers have some, each may have fewer: never more than are
 /// still free.
-const STREAMS_OF_PEER: usize = 16;
+const STREAMS_OF_PEER: usize = 4;
 
 /// The API without a socket. A cheap handle.
 ///
