@@ -7,7 +7,7 @@ use orchestrator_model::{Clock, LeaseSource, RecordedReservation, Reservation, R
 use orchestrator_runtime::notifications::Notifications;
 use orchestrator_settings::{Current, LinkSettings, Settings};
 use orchestrator_source::reserved::{Reserved, in_force};
-use orchestrator_store::Store;
+use orchestrator_store::{Store, StoreError};
 
 use super::services::Services;
 
@@ -49,9 +49,13 @@ impl Reservations {
     ) -> Result<ReservationView, ControlError> {
         let settings = self.settings.get();
         check(&settings, link, &new, !authorized_keys.is_empty())?;
-        self.refuse_virtual_address(&new).await?;
+        let apart = match new.address {
+            Some(address) => Some(self.services.refuse_listening(address).await.map_err(conflict)?),
+            None => None,
+        };
         let at = self.clock.now();
-        let recorded = self.store.add_reservation(link, new, authorized_keys, at).await?;
+        let recorded = self.store.add_reservation(link, new, authorized_keys, apart, at).await;
+        let recorded = recorded.map_err(conflict)?;
         tracing::info!(reservation = %recorded.id, link, holder = %recorded.reservation.holder, "reserved");
         self.take_effect(&recorded).await?;
         Ok(view(recorded, true))
@@ -65,20 +69,6 @@ impl Reservations {
         Ok(view(recorded, false))
     }
 
-    /// Refuses an address on which a service listens.
-    async fn refuse_virtual_address(&self, new: &Reservation) -> Result<(), ControlError> {
-        let Some(address) = new.address else { return Ok(()) };
-        match self.services.holder_of_virtual_address(address).await? {
-            Some(service) => Err(ControlError::Conflict {
-                reason: format!(
-                    "it cannot be reserved: service {service} listens on {address} as its virtual address; take another one, \
-                     or remove it there first"
-                ),
-            }),
-            None => Ok(()),
-        }
-    }
-
     async fn take_effect(&self, changed: &RecordedReservation) -> Result<(), ControlError> {
         self.reserved.refresh().await?;
         if changed.reservation.prefix.is_some() {
@@ -86,6 +76,16 @@ impl Reservations {
             self.notifications.notify_prefixes();
         }
         Ok(())
+    }
+}
+
+/// The answer to a write that failed: that a service has the address is no fault of the store.
+fn conflict(fault: StoreError) -> ControlError {
+    match fault {
+        StoreError::Taken(reason) => ControlError::Conflict {
+            reason: format!("it cannot be reserved: {reason}"),
+        },
+        fault => fault.into(),
     }
 }
 

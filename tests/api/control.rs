@@ -271,7 +271,9 @@ impl Control for FakeControl {
         let at = Timestamp(1_800_000_000_000);
         let store = &self.get()?.store;
         Ok(shown(
-            store.add_reservation(&link, reservation, authorized_keys, at).await?,
+            store
+                .add_reservation(&link, reservation, authorized_keys, None, at)
+                .await?,
         ))
     }
 

@@ -1,5 +1,6 @@
 //! The store on both databases: every case runs on SQLite and on PostgreSQL.
 
+mod apart;
 mod backup;
 mod clock;
 mod durability;

@@ -43,7 +43,12 @@ async fn what_is_reserved_is_read_back_in_its_order(place: Place) {
     ];
     let mut made = Vec::new();
     for (time, new) in (1..).zip(all) {
-        made.push(store.add_reservation(LINK, new, Vec::new(), at(time)).await.unwrap());
+        made.push(
+            store
+                .add_reservation(LINK, new, Vec::new(), None, at(time))
+                .await
+                .unwrap(),
+        );
     }
     assert_eq!(store.reservations().await.unwrap(), made);
     store.close().await;
@@ -52,7 +57,7 @@ async fn what_is_reserved_is_read_back_in_its_order(place: Place) {
 
 async fn what_stands_against_another_is_refused(place: Place) {
     let store = place.open().await;
-    let add = async |link: &str, new| store.add_reservation(link, new, Vec::new(), at(1)).await;
+    let add = async |link: &str, new| store.add_reservation(link, new, Vec::new(), None, at(1)).await;
     let first = add(LINK, by_duid(1, Some("fd00::7"), Some("fd01::/56"))).await.unwrap();
     for (link, new) in [
         (LINK, by_duid(1, Some("fd00::8"), None)),
@@ -74,7 +79,7 @@ async fn what_is_removed_can_be_reserved_anew(place: Place) {
     let store = place.open().await;
     let new = by_duid(1, Some("fd00::7"), None);
     let made = store
-        .add_reservation(LINK, new.clone(), Vec::new(), at(1))
+        .add_reservation(LINK, new.clone(), Vec::new(), None, at(1))
         .await
         .unwrap();
     assert_eq!(store.remove_reservation(made.id).await.unwrap(), made);
@@ -83,7 +88,7 @@ async fn what_is_removed_can_be_reserved_anew(place: Place) {
         matches!(again, Err(StoreError::NoSuchReservation(id)) if id == made.id),
         "{again:?}"
     );
-    store.add_reservation(LINK, new, Vec::new(), at(2)).await.unwrap();
+    store.add_reservation(LINK, new, Vec::new(), None, at(2)).await.unwrap();
 }
 
 async fn the_keys_of_a_reservation_are_those_of_its_client_alone(place: Place) {
@@ -100,7 +105,7 @@ async fn the_keys_of_a_reservation_are_those_of_its_client_alone(place: Place) {
     ];
     for (time, (new, key)) in (1..).zip(all) {
         let keys = vec![key.to_owned(), format!("{key} again")];
-        store.add_reservation(LINK, new, keys, at(time)).await.unwrap();
+        store.add_reservation(LINK, new, keys, None, at(time)).await.unwrap();
     }
     let recorded = store.reservations().await.unwrap();
     assert_eq!(recorded[0].authorized_keys, ["by-duid", "by-duid again"]);

@@ -5,7 +5,7 @@ use orchestrator::model::{
 };
 use orchestrator::store::{
     Deployed, EventFilter, NewDeploy, NewPin, OperationFilter, Pinning, RollOutcome, ServiceChange, ServiceUpdate,
-    SlotChange, Store, StoreError,
+    SlotChange, Store, StoreError, Waits,
 };
 
 use crate::on_both;
@@ -19,14 +19,15 @@ on_both!(
     a_good_version_ends_the_operation_and_a_failed_one_goes_back,
     a_later_operation_replaces_an_earlier_one,
     slots_stay_where_the_instances_are_the_same,
-    a_deployment_counts_only_beside_the_versions_that_it_was_compared_with,
+    an_operation_says_what_it_waits_for_until_it_ends,
+    those_who_wait_for_an_end_are_woken_by_it_alone,
     a_service_is_forgotten_once_it_is_being_removed,
     a_service_that_is_being_removed_is_not_changed_otherwise,
     templates_and_operations_go_with_their_service_and_not_before,
     the_images_of_a_version_that_may_be_started_are_in_use,
 );
 
-fn new(image: &str, seen: Option<u64>) -> NewDeploy {
+pub(crate) fn new(image: &str, seen: Option<u64>) -> NewDeploy {
     NewDeploy {
         name: "web".to_owned(),
         kind: OperationKind::Deploy,
@@ -35,7 +36,8 @@ fn new(image: &str, seen: Option<u64>) -> NewDeploy {
         instances: Some(2),
         seen,
         keeps_instances: false,
-        others: None,
+        apart: None,
+        listens: Default::default(),
         detail: format!("image {image}"),
     }
 }
@@ -45,7 +47,7 @@ async fn deploy(store: &Store, image: &str, seen: Option<u64>) -> Deployed {
     store.deploy_service(new(image, seen), at(10), by).await.unwrap()
 }
 
-fn update(deployed: &Deployed, slots: Vec<ServiceSlot>, outcome: Option<RollOutcome>) -> ServiceUpdate {
+pub(crate) fn update(deployed: &Deployed, slots: Vec<ServiceSlot>, outcome: Option<RollOutcome>) -> ServiceUpdate {
     let change = |slot| SlotChange {
         slot,
         gone: false,
@@ -58,6 +60,7 @@ fn update(deployed: &Deployed, slots: Vec<ServiceSlot>, outcome: Option<RollOutc
         failures: None,
         settled: matches!(outcome, Some(RollOutcome::Good { .. })),
         outcome,
+        waits: None,
         at: at(20),
     }
 }
@@ -258,33 +261,39 @@ async fn slots_stay_where_the_instances_are_the_same(place: Place) {
     assert_eq!(versions, [2, 1]);
 }
 
-async fn a_deployment_counts_only_beside_the_versions_that_it_was_compared_with(place: Place) {
+async fn an_operation_says_what_it_waits_for_until_it_ends(place: Place) {
     let store = place.open().await;
-    deploy(&store, "a", None).await;
-    let shop = |seen, others: &[(&str, u64)]| NewDeploy {
-        name: "shop".to_owned(),
-        others: Some(
-            others
-                .iter()
-                .map(|(name, version)| ((*name).to_owned(), *version))
-                .collect(),
-        ),
-        ..new("b", seen)
+    let first = deploy(&store, "a", None).await;
+    let detail = async || store.operation(first.operation.id).await.unwrap().unwrap().detail;
+    let waits = |reason: Option<&str>| ServiceUpdate {
+        waits: Some(Waits(reason.map(str::to_owned))),
+        ..update(&first, Vec::new(), None)
     };
-    for others in [&[][..], &[("web", 2)], &[("web", 1), ("gone", 1)]] {
-        let refused = store.deploy_service(shop(None, others), at(20), None).await;
-        let is_told = matches!(&refused, Err(StoreError::ServiceChanged { name, .. }) if name != "shop");
-        assert!(is_told, "{others:?}: {refused:?}");
-    }
-    store
-        .deploy_service(shop(None, &[("web", 1)]), at(20), None)
-        .await
-        .unwrap();
-    // Its own versions do not count.
-    store
-        .deploy_service(shop(Some(1), &[("web", 1)]), at(30), None)
-        .await
-        .unwrap();
+    store.update_service(waits(Some("slot 0 waits"))).await.unwrap();
+    assert_eq!(detail().await.as_deref(), Some("slot 0 waits"));
+    store.update_service(update(&first, Vec::new(), None)).await.unwrap();
+    assert_eq!(
+        detail().await.as_deref(),
+        Some("slot 0 waits"),
+        "nothing was said of it"
+    );
+    store.update_service(waits(None)).await.unwrap();
+    assert_eq!(detail().await, None);
+    store.update_service(waits(Some("slot 0 waits"))).await.unwrap();
+    let done = update(&first, Vec::new(), Some(RollOutcome::Good { version: 1 }));
+    store.update_service(done).await.unwrap();
+    assert_eq!(detail().await, None, "it is done");
+}
+
+async fn those_who_wait_for_an_end_are_woken_by_it_alone(place: Place) {
+    let store = place.open().await;
+    let first = deploy(&store, "a", None).await;
+    let settled = store.settled();
+    store.update_service(update(&first, Vec::new(), None)).await.unwrap();
+    assert!(!settled.has_changed().unwrap());
+    let good = update(&first, Vec::new(), Some(RollOutcome::Good { version: 1 }));
+    store.update_service(good).await.unwrap();
+    assert!(settled.has_changed().unwrap());
 }
 
 async fn a_service_is_forgotten_once_it_is_being_removed(place: Place) {

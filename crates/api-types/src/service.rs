@@ -95,7 +95,7 @@ pub struct Deployment {
     pub changes: Vec<ServiceChange>,
     /// Whether its instances are replaced.
     pub replaces: bool,
-    /// What is not wrong and keeps its instances waiting, such as a role that no host has.
+    /// The reasons why instances will wait, though nothing is wrong: such as a role that no host has.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// The operation that can be waited for; `null` if nothing is under way, and for a plan.
@@ -129,7 +129,8 @@ pub struct Operation {
     pub generation: u64,
     /// `running`, `done`, `failed`, or `replaced` by a later one.
     pub state: String,
-    /// Why it failed, or what replaced it.
+    /// While it runs: what it waits for, such as a host for an instance; `null` for nothing that somebody has to do. Once it has
+    /// ended: why it failed, or what replaced it.
     pub detail: Option<String>,
     /// When it was asked for.
     #[schemars(with = "scalar::Timestamp")]

@@ -216,6 +216,7 @@ impl From<StoreError> for Fault {
             | StoreError::TemplateChanged { .. }
             | StoreError::TooManyTemplates
             | StoreError::ServiceChanged { .. }
+            | StoreError::Taken(_)
             | StoreError::ServiceRemoving(_)
             | StoreError::PerClientService(_)
             | StoreError::TooManyServices

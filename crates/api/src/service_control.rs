@@ -29,7 +29,7 @@ pub struct Deployed {
     pub changes: Vec<(String, Option<Value>, Option<Value>)>,
     /// Whether its instances are replaced.
     pub replaces: bool,
-    /// What is not wrong and keeps its instances waiting.
+    /// The reasons why instances will wait, though nothing is wrong.
     pub warnings: Vec<String>,
     /// The operation that can be waited for.
     pub operation: Option<Operation>,

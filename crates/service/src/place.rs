@@ -109,7 +109,7 @@ pub fn choose<'h>(placement: &Placement, hosts: &'h [(KnownHost, Carried)]) -> R
 /// How many found a host, and why the next one did not.
 pub fn rehearse(placement: &Placement, count: u32, hosts: &[KnownHost]) -> Result<(), (u32, NoHost)> {
     let mut hosts: Vec<_> = hosts.iter().map(|host| (host.clone(), Carried::default())).collect();
-    // Whether the first one has a host says it of all, unless each takes one away.
+    // Without `unique`, any number of instances may share a host: if the first one finds a host, all do.
     let count = match placement.unique {
         true => count,
         false => count.min(1),

@@ -16,9 +16,7 @@ pub struct HostSettings {
 
 impl HostSettings {
     pub(super) fn read(mut table: Table<'_>) -> Self {
-        let name = table
-            .take("name")
-            .and_then(|entry| entry.parse(REMEDY, |text| parse_word(text, "host")));
+        let name = table.take("name").and_then(|entry| entry.parse(REMEDY, parse_host));
         let roles = table.take("roles");
         let role = |entry: Entry<'_>| entry.parse(REMEDY, parse_role);
         let mut roles = roles
@@ -32,11 +30,24 @@ impl HostSettings {
 }
 
 /// The remedy for a name or a role that cannot be one.
-pub(super) const REMEDY: &str = "take at most 63 letters, digits, \"-\", \"_\" and \".\"";
+pub const REMEDY: &str = "take at most 63 letters, digits, \"-\", \"_\" and \".\"";
 
 /// Reads a role.
-pub(super) fn parse_role(text: &str) -> Result<String, String> {
+///
+/// # Errors
+///
+/// That it cannot be one. [`REMEDY`] says what can.
+pub fn parse_role(text: &str) -> Result<String, String> {
     parse_word(text, "role")
+}
+
+/// Reads the name of a host.
+///
+/// # Errors
+///
+/// That it cannot be one. [`REMEDY`] says what can.
+pub fn parse_host(text: &str) -> Result<String, String> {
+    parse_word(text, "host")
 }
 
 fn parse_word(text: &str, of: &str) -> Result<String, String> {

@@ -67,7 +67,7 @@ pub use elsewhere::Elsewhere;
 pub use engine::{ConfiguredEngine, Engines};
 pub use environment::PREFIX;
 pub use fault::{Collector, Fault, Faults, nearest, one_of};
-pub use host::HostSettings;
+pub use host::{HostSettings, REMEDY as HOST_REMEDY, parse_host, parse_role};
 pub use images::ImagesSettings;
 pub use isolation::{IsolationSettings, SpecialPorts};
 pub use lifetimes::Lifetimes;

@@ -269,6 +269,9 @@ pub enum StoreError {
         /// The generation that the caller read; 0 if it found no such service.
         expected: u64,
     },
+    /// Somebody else has what only one may have.
+    #[error("{0}")]
+    Taken(String),
     /// The service is being removed.
     #[error("service {0:?} is being removed; wait until it is gone, or deploy it again")]
     ServiceRemoving(String),

@@ -107,8 +107,8 @@ pub use sealed::{
     Authority, IssuedCertificate, NewAuthority, Resealed, SEAL, SealedRows, SealedSecret, Written, authority_key_name,
 };
 pub use services::{
-    Deployed, Failures, MOST_SERVICES, NewDeploy, OperationFilter, RollOutcome, ServiceChange, ServiceSituation,
-    ServiceUpdate, SlotChange,
+    Apart, Deployed, Failures, HeldVersion, MOST_SERVICES, NewDeploy, OperationFilter, RollOutcome, ServiceChange,
+    ServiceSituation, ServiceUpdate, SlotChange, Waits,
 };
 pub use situation::{Holding, Situation, Wanting};
 pub use templates::MOST_TEMPLATES;

@@ -1,5 +1,6 @@
 //! Reservations that were made through the API, as rows.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use ipnet::Ipv6Net;
@@ -7,11 +8,11 @@ use orchestrator_dhcp6::{ReservationConflict, Reservations};
 use sqlx::FromRow;
 
 use super::batch::Batch;
-use super::connection::{Tx, execute, fetch_all, statements};
+use super::connection::{Tx, execute, fetch_all, fetch_optional, statements};
 use super::situation::Holding;
 use super::text::Columns;
 use super::writer::Write;
-use super::{Store, StoreError};
+use super::{Apart, Store, StoreError};
 use orchestrator_model::{Holder, Id, Leased, RecordedReservation, Reservation, ReservationId, Timestamp};
 
 /// The largest number of reservations. A pool serves more clients better.
@@ -24,6 +25,7 @@ statements! {
     KEYS_OF_HOLDER = "select holder, authorized_keys from reservations where link = $1 and holder = $2";
     KEYS_OF_ADDRESS = "select holder, authorized_keys from reservations where link = $1 and address = $2";
     KEYS_OF_PREFIX = "select holder, authorized_keys from reservations where link = $1 and prefix = $2";
+    LINK_OF_ADDRESS = "select link from reservations where address = $1 order by link limit 1";
     DELETE = "delete from reservations where id = $1";
 }
 
@@ -102,17 +104,19 @@ impl Store {
         read_all(&mut self.snapshot().await?).await
     }
 
-    /// Records a reservation on a link, with the SSH keys that may log in to the client's instances.
+    /// Records a reservation on a link, with the SSH keys that may log in to the client's instances. `apart` is the rule that
+    /// services must pass, if it wants something for itself that a service may have.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Reserved`] when it conflicts with another one, [`StoreError::TooManyReservations`]; when the
-    /// database is unreachable.
+    /// [`StoreError::Reserved`] when it conflicts with another one, [`StoreError::Taken`] when a service has what it wants,
+    /// [`StoreError::TooManyReservations`]; when the database is unreachable.
     pub async fn add_reservation(
         &self,
         link: &str,
         reservation: Reservation,
         authorized_keys: Vec<String>,
+        apart: Option<Apart>,
         at: Timestamp,
     ) -> Result<RecordedReservation, StoreError> {
         let id = Id::random().map_err(|source| StoreError::Random {
@@ -125,7 +129,7 @@ impl Store {
             authorized_keys,
             created: at,
         };
-        self.write(AddReservation { new }).await
+        self.write(AddReservation { new, apart }).await
     }
 
     /// The SSH keys in the reservations of a client: those by its DUID or link-layer address, and those by a relay's ids
@@ -164,6 +168,7 @@ impl Store {
 
 struct AddReservation {
     new: RecordedReservation,
+    apart: Option<Apart>,
 }
 
 impl Write for AddReservation {
@@ -177,6 +182,9 @@ impl Write for AddReservation {
             return Err(StoreError::TooManyReservations);
         }
         refuse(&known, link, reservation)?;
+        if let Some(apart) = &self.apart {
+            apart.compare_rest(&mut batch.tx, None).await?;
+        }
         let holder = serde_json::to_string(&reservation.holder).map_err(|error| COLUMNS.bad("holder", error))?;
         execute!(
             &mut batch.tx,
@@ -231,6 +239,13 @@ fn refuse(known: &[RecordedReservation], link: &str, new: &Reservation) -> Resul
         }
     }
     Ok(())
+}
+
+/// The link on which an address is reserved, in a transaction.
+pub(super) async fn link_of_address(tx: &mut Tx<'_>, address: Ipv6Addr) -> Result<Option<String>, StoreError> {
+    let address = address.to_string();
+    let row = fetch_optional!(tx, "look for a reservation", (String,), LINK_OF_ADDRESS, address)?;
+    Ok(row.map(|(link,)| link))
 }
 
 async fn read_all(tx: &mut Tx<'_>) -> Result<Vec<RecordedReservation>, StoreError> {

@@ -242,10 +242,12 @@ mod tests {
 
     #[test]
     fn odd_lines_complete_to_nothing() {
-        for line in ["nonsense x", "grüße ü", "exec 'w", "   \u{1b}", "bump --", "log x -n "] {
-            let found = completed(line).1;
-            assert!(found.iter().all(|one| one.starts_with("--")), "{line}: {found:?}");
+        for line in ["nonsense x", "grüße ü", "exec 'w", "   \u{1b}", "log x -n "] {
+            assert_eq!(completed(line).1, words(&[]), "{line}");
         }
+        let options = completed("bump --").1;
+        assert!(options.contains(&"--detach".to_owned()), "{options:?}");
+        assert!(options.iter().all(|one| one.starts_with("--")), "{options:?}");
     }
 
     #[test]

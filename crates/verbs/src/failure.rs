@@ -146,7 +146,7 @@ pub enum Failure {
         what: String,
     },
     /// An operation on a service still runs, and the time is over.
-    #[error("the {kind} of {service} was not done within {}; it goes on: `orchestrator wait {id}` waits for its end", orchestrator_model::show_lifespan(*limit))]
+    #[error("the {kind} of {service} was not done within {}{}; it goes on: `orchestrator wait {id}` waits for its end", orchestrator_model::show_lifespan(*limit), waits.as_ref().map(|waits| format!(" ({waits})")).unwrap_or_default())]
     StillRuns {
         /// The operation.
         id: String,
@@ -156,6 +156,8 @@ pub enum Failure {
         service: String,
         /// The limit.
         limit: std::time::Duration,
+        /// What it waits for, if it says so.
+        waits: Option<String>,
     },
     /// A request about one of several things failed.
     #[error("{what}")]

@@ -118,6 +118,36 @@ async fn it_is_shown_how_far_an_operation_is_where_there_is_a_terminal() {
     assert!(printed.progress.iter().all(String::is_empty), "{:?}", printed.progress);
 }
 
+#[tokio::test(start_paused = true)]
+async fn it_is_said_why_instances_will_wait_and_what_an_operation_waited_for() {
+    let reason = "each host that may have it has one";
+    let waiting = |request: &str| match request {
+        "GET /v1/services" => (200, json!({ "items": [service("web")], "index": 1 })),
+        "POST /v1/services/web/scale" => {
+            let mut begun = begun("web");
+            begun["warnings"] = json!(["3 of 4 instances have a host"]);
+            (200, begun)
+        }
+        _ => {
+            let mut running = operation("web", "running");
+            running["detail"] = json!(format!("slot 3 waits: {reason}"));
+            (200, running)
+        }
+    };
+    for line in [
+        "scale web 4 -t 30s",
+        "scale web 4 --detach",
+        "scale web 4 --detach -o json",
+    ] {
+        let (printed, outcome) = run(line, &Canned(waiting)).await;
+        assert_eq!(printed.warned, ["web: warning: 3 of 4 instances have a host"], "{line}");
+        match outcome {
+            Err(failure) => assert!(failure.to_string().contains(reason), "{failure}"),
+            Ok(()) => assert!(line.contains("detach")),
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_plan_says_whether_a_service_is_new() {
     let plan = |generation: u64, changes: Value, replaces: bool| json!({"name": "web", "generation": generation, "changes": changes, "replaces": replaces, "operation": null});

@@ -151,6 +151,11 @@ impl Session<'_> {
         self.sink.warn(&printable(&format!("{name}: {text}")));
     }
 
+    /// Reports something that is no failure.
+    pub(crate) fn warn_of(&mut self, text: &str) {
+        self.sink.warn(&printable(text));
+    }
+
     /// Reports why one of several things failed, and continues.
     pub(crate) fn warn(&mut self, failure: &dyn std::error::Error) {
         let text = orchestrator_runtime::causes::with_causes(failure);

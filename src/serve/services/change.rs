@@ -9,7 +9,7 @@ use orchestrator_model::{
     Endpoints, Operation, OperationId, OperationKind, OperationState, Page, RecordedService, ServiceState,
 };
 use orchestrator_service::place::rehearse;
-use orchestrator_service::{MOST_INSTANCES, ServiceSpec};
+use orchestrator_service::{MOST_INSTANCES, Placement, ServiceSpec};
 use orchestrator_settings::{Hidden, Settings};
 use orchestrator_store::{NewDeploy, OperationFilter, ServiceChange, ServiceSituation, StoreError};
 use serde_json::{Map, Value};
@@ -18,19 +18,18 @@ use tokio::sync::{broadcast, watch};
 use super::Services;
 use super::scale::scaled;
 
-/// How often a change is tried again that somebody else's change came before.
+/// How often a change is tried again that another change of the same service came before.
 const TRIES: usize = 5;
 
-/// Tries a change again that somebody else's change came before, unless the caller holds it to what was read of the service.
-/// The last try's failure is the answer.
-async fn again<T, F>(name: &str, expect: Option<u64>, attempt: impl Fn() -> F) -> Result<T, ServiceError>
+/// Tries a change again that another change of the service came before, unless the caller holds it to what was read of the
+/// service. The last try's failure is the answer.
+async fn again<T, F>(expect: Option<u64>, attempt: impl Fn() -> F) -> Result<T, ServiceError>
 where
     F: Future<Output = Result<T, ServiceError>>,
 {
     for _ in 1..TRIES {
         match attempt().await {
-            Err(ServiceError::Store(StoreError::ServiceChanged { name: changed, .. }))
-                if expect.is_none() || changed != name => {}
+            Err(ServiceError::Store(StoreError::ServiceChanged { .. })) if expect.is_none() => {}
             done => return done,
         }
     }
@@ -67,7 +66,7 @@ impl Services {
         plan: bool,
         by: &str,
     ) -> Result<Deployed, ServiceError> {
-        again(&wanted.spec.name, expect, || self.try_deploy(wanted, expect, plan, by)).await
+        again(expect, || self.try_deploy(wanted, expect, plan, by)).await
     }
 
     async fn try_deploy(
@@ -94,7 +93,7 @@ impl Services {
             ServiceError::Refused(format!("{key} stands for a hidden value, and there is none to keep"))
         })?;
         self.refuse_addresses_in_use(&spec, &settings).await?;
-        let others = self.refuse_taken_routes(&spec, &settings).await?;
+        let apart = self.refuse_taken(&spec, &settings).await?;
         let recorded = present.as_ref().map(|present| &present.service);
         let changes = changes(before.as_ref(), recorded, &spec);
         let is_active = recorded.is_some_and(|recorded| recorded.state == ServiceState::Active);
@@ -111,7 +110,7 @@ impl Services {
             generation: seen.unwrap_or_default(),
             replaces: !keeps && present.is_some(),
             changes,
-            warnings: self.warnings(&spec),
+            warnings: self.warnings(&spec.placement, spec.count().unwrap_or_default()),
             operation: None,
         };
         if deployed.changes.is_empty() && is_active && !wanted.renews {
@@ -130,13 +129,15 @@ impl Services {
             instances: spec.count(),
             seen,
             keeps_instances: keeps,
-            others,
+            apart,
+            listens: spec.listen.iter().map(|listen| listen.address).collect(),
             detail: format!("image {}", spec.template.main.image),
         };
         let recorded = self
             .store
             .deploy_service(new, self.clock.now(), Some(by.to_owned()))
-            .await?;
+            .await
+            .map_err(refused)?;
         tracing::info!(
             service = recorded.service.name,
             version = recorded.service.version,
@@ -234,7 +235,8 @@ impl Services {
         oldest_first: bool,
         expect: Option<u64>,
     ) -> Result<Deployed, ServiceError> {
-        let service = self.situation(name).await?.service;
+        let situation = self.situation(name).await?;
+        let service = &situation.service;
         let count = service
             .instances
             .ok_or_else(|| StoreError::PerClientService(name.to_owned()))?;
@@ -249,13 +251,18 @@ impl Services {
             oldest_first,
         };
         let seen = expect.unwrap_or(service.generation);
-        self.change(by, name, change, Some(seen)).await
+        let spec = spec_in_force(&situation, &self.settings.get());
+        let mut deployed = self.change(by, name, change, Some(seen)).await?;
+        // Fewer than before need no further host.
+        if let Some(spec) = spec.filter(|_| instances > count) {
+            deployed.warnings = self.warnings(&spec.placement, instances);
+        }
+        Ok(deployed)
     }
 
-    /// What is not wrong with a service and keeps its instances waiting.
-    fn warnings(&self, spec: &ServiceSpec) -> Vec<String> {
-        let count = spec.count().unwrap_or_default();
-        match rehearse(&spec.placement, count, &self.hosts.now()) {
+    /// The reasons why instances of a service will wait, though nothing is wrong with it.
+    fn warnings(&self, placement: &Placement, count: u32) -> Vec<String> {
+        match rehearse(placement, count, &self.reconciled.reachable(&self.hosts.now())) {
             Ok(()) => Vec::new(),
             Err((0, reason)) => vec![format!("its instances wait: {reason}")],
             Err((placed, reason)) => vec![format!(
@@ -360,11 +367,11 @@ impl ServiceControl for Services {
         oldest_first: bool,
         expect: Option<u64>,
     ) -> Result<Deployed, ServiceError> {
-        again(name, expect, || self.try_scale(by, name, to, oldest_first, expect)).await
+        again(expect, || self.try_scale(by, name, to, oldest_first, expect)).await
     }
 
     async fn bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
-        again(name, expect, || self.try_bump(by, name, expect)).await
+        again(expect, || self.try_bump(by, name, expect)).await
     }
 
     async fn rollback(
@@ -374,7 +381,7 @@ impl ServiceControl for Services {
         version: Option<u64>,
         expect: Option<u64>,
     ) -> Result<Deployed, ServiceError> {
-        again(name, expect, || self.try_rollback(by, name, version, expect)).await
+        again(expect, || self.try_rollback(by, name, version, expect)).await
     }
 
     async fn pause(&self, by: &str, name: &str, paused: bool, expect: Option<u64>) -> Result<Deployed, ServiceError> {
@@ -422,6 +429,14 @@ impl ServiceControl for Services {
                 }
             }
         }
+    }
+}
+
+/// The answer to a write that failed: that somebody else has something is no fault of the store.
+pub(super) fn refused(fault: StoreError) -> ServiceError {
+    match fault {
+        StoreError::Taken(reason) => ServiceError::Refused(reason),
+        fault => fault.into(),
     }
 }
 

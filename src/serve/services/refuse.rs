@@ -1,57 +1,35 @@
 //! Routes and virtual addresses that somebody else has: a service that asks for one is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use orchestrator_api::ServiceError;
-use orchestrator_model::Listen;
+use orchestrator_model::{Listen, Route};
 use orchestrator_service::ServiceSpec;
 use orchestrator_settings::{LinkSettings, Settings};
-use orchestrator_store::StoreError;
+use orchestrator_store::{Apart, HeldVersion, StoreError};
 
 use super::Services;
+use super::change::refused;
 
 impl Services {
-    /// Refuses a route or a virtual address that another service has. Returns the versions of the others that were read for it:
-    /// the deployment counts only while they are in force. A service without routes is held to none.
-    pub(super) async fn refuse_taken_routes(
+    /// Refuses a route or a virtual address that another service has, or may go back to. Returns the rule, by which the
+    /// deployment is compared with services that are changed meanwhile; `None` for one that wants nothing for itself.
+    pub(super) async fn refuse_taken(
         &self,
         spec: &ServiceSpec,
-        settings: &Settings,
-    ) -> Result<Option<BTreeMap<String, u64>>, ServiceError> {
+        settings: &Arc<Settings>,
+    ) -> Result<Option<Apart>, ServiceError> {
         if spec.routes.is_empty() && spec.listen.is_empty() {
             return Ok(None);
         }
-        let routes: BTreeSet<_> = spec.routes.iter().map(|route| (&route.host, &route.path)).collect();
-        let listen: BTreeSet<_> = spec
-            .listen
-            .iter()
-            .map(|listen| (listen.address, listen.number))
-            .collect();
-        let mut others = self.store.current_service_versions().await?;
-        others.remove(&spec.name);
-        for (name, version) in &others {
-            // One that cannot be read is shown by its own worker.
-            let Ok(other) = Self::read(version, settings) else {
-                continue;
-            };
-            let mut of_other = other.routes.iter();
-            if let Some(route) = of_other.find(|route| routes.contains(&(&route.host, &route.path))) {
-                let (host, path) = (&route.host, &route.path);
-                return Err(ServiceError::Refused(format!(
-                    "service {name} has the route {host}{path} already; take another one, or remove it there first"
-                )));
-            }
-            let is_taken = |other: &&Listen| listen.contains(&(other.address, other.number));
-            if let Some(taken) = other.listen.iter().find(is_taken) {
-                let (address, number) = (taken.address, taken.number);
-                return Err(ServiceError::Refused(format!(
-                    "service {name} has the virtual address [{address}]:{number} already; take another one"
-                )));
-            }
-        }
-        let versions = others.into_iter().map(|(name, version)| (name, version.version));
-        Ok(Some(versions.collect()))
+        let (own, settings) = (spec.clone(), settings.clone());
+        let mut apart = Apart::new(move |held| shared(&own, held, &settings));
+        let all = self.store.held_service_versions().await?;
+        let others = all.iter().filter(|held| held.version.service != spec.name);
+        apart.compare(others).map_err(refused)?;
+        Ok(Some(apart))
     }
 
     /// Refuses a virtual address that somebody else of its link has or may get.
@@ -82,20 +60,61 @@ impl Services {
         Ok(())
     }
 
-    /// The service that has a virtual address, on whatever port.
+    /// The rule that no service listens on an address, on whatever port. All services pass it now.
     ///
     /// # Errors
     ///
-    /// When the database is away.
-    pub(in crate::serve) async fn holder_of_virtual_address(
-        &self,
-        address: Ipv6Addr,
-    ) -> Result<Option<String>, StoreError> {
+    /// [`StoreError::Taken`] when a service does, or may go back to a version that does; when the database is away.
+    pub(in crate::serve) async fn refuse_listening(&self, address: Ipv6Addr) -> Result<Apart, StoreError> {
         let settings = self.settings.get();
-        let has_it = |spec: ServiceSpec| spec.listen.iter().any(|listen| listen.address == address);
-        let all = self.store.current_service_versions().await?.into_iter();
-        let mut holders = all.filter(|(_, version)| Self::read(version, &settings).is_ok_and(has_it));
-        Ok(holders.next().map(|(name, _)| name))
+        let mut apart = Apart::new(move |held| {
+            let other = Self::read(&held.version, &settings).ok()?;
+            let listens = other.listen.iter().any(|listen| listen.address == address);
+            listens.then(|| {
+                format!(
+                    "service {} listens on {address} as its virtual address{}; take another one, or remove it there first",
+                    held.version.service,
+                    in_version(held)
+                )
+            })
+        });
+        apart.compare(&self.store.held_service_versions().await?)?;
+        Ok(apart)
+    }
+}
+
+/// What a new version has in common with a version of another service that only one may have.
+fn shared(own: &ServiceSpec, held: &HeldVersion, settings: &Settings) -> Option<String> {
+    // One that cannot be read is shown by its own worker.
+    let other = Services::read(&held.version, settings).ok()?;
+    let (name, version) = (&held.version.service, in_version(held));
+    let is_same = |route: &&Route| {
+        let mut routes = own.routes.iter();
+        routes.any(|one| (&one.host, &one.path) == (&route.host, &route.path))
+    };
+    if let Some(Route { host, path, .. }) = other.routes.iter().find(is_same) {
+        return Some(format!(
+            "service {name} has the route {host}{path} already{version}; take another one, or remove it there first"
+        ));
+    }
+    let is_same = |listen: &&Listen| {
+        let mut listens = own.listen.iter();
+        listens.any(|one| (one.address, one.number) == (listen.address, listen.number))
+    };
+    let Listen { address, number, .. } = other.listen.iter().find(is_same)?;
+    Some(format!(
+        "service {name} has the virtual address [{address}]:{number} already{version}; take another one"
+    ))
+}
+
+/// Says of which version something is that nobody sees at the service now.
+fn in_version(held: &HeldVersion) -> String {
+    match held.in_force {
+        true => String::new(),
+        false => format!(
+            ", in version {}, to which it goes back if its present one fails",
+            held.version.version
+        ),
     }
 }
 

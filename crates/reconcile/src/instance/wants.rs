@@ -19,7 +19,8 @@ pub enum Want {
         /// Whether everything that it sends goes through this machine, also to its own network. Virtual addresses need it:
         /// their answers are translated back here.
         by_router: bool,
-        /// The host that it is placed on. `None` while nobody has chosen one: then an empty slot waits for that.
+        /// The host that a new instance is placed on. `None` while the slot has an instance, or nobody has chosen a host: an
+        /// empty slot waits for that.
         host: Option<HostId>,
     },
     /// That the instance that fills the slot stays. An empty slot remains empty.
@@ -39,6 +40,18 @@ pub trait Wants: Send + Sync + 'static {
         declared: &Declared,
         now: Timestamp,
     ) -> BTreeMap<Slot, Want>;
+
+    /// What is wanted in one slot: the same as [`slots`](Self::slots) says of it. `None` when it is to be empty.
+    fn slot(
+        &self,
+        owner: &Owner,
+        slot: &Slot,
+        holding: Option<&Holding>,
+        declared: &Declared,
+        now: Timestamp,
+    ) -> Option<Want> {
+        self.slots(owner, holding, declared, now).remove(slot)
+    }
 
     /// The slots that a client of this link and class wants to have filled while it holds a lease. The full pass asks for
     /// them, so that it need not read the leases of clients that have what they want.

@@ -157,6 +157,15 @@ fn rest_until(until: Timestamp, instance: Option<&Instance>) -> Next {
     }
 }
 
+/// The wish that counts of two for one slot: one to fill it takes precedence over one to keep it, and the later one over the
+/// earlier.
+fn stronger(before: Option<Want>, want: Want) -> Want {
+    match (before, want) {
+        (Some(before), Want::Keep) => before,
+        (_, want) => want,
+    }
+}
+
 impl Orchestrator {
     /// Notifies the slot's worker, and starts one where there is none.
     pub(super) fn wake(&self, key: SlotKey) {
@@ -198,13 +207,19 @@ impl Orchestrator {
 
     async fn take_step(&self, key: &SlotKey, wake: &Wake) -> Result<Next, StoreError> {
         let Some(situation) = self.situation(key).await? else {
+            self.stop_waiting(key);
             return Ok(Next::Rest);
         };
         let instance = situation.instance.as_ref();
         let step = self.next_step(&situation).await;
         tracing::debug!(of = %key, instance = ?instance.map(|i| i.id), ?step, "next step");
         match (step, instance) {
-            (Step::Rest, _) => return Ok(Next::Rest),
+            (Step::Rest, Some(_)) => return Ok(Next::Rest),
+            // It is empty, and nothing is wanted in it.
+            (Step::Rest, None) => {
+                self.stop_waiting(key);
+                return Ok(Next::Rest);
+            }
             (Step::RestUntil(until), instance) => return Ok(rest_until(until, instance)),
             (Step::Plan, _) => {
                 return self.plan(&situation).await.map(|planned| match planned {
@@ -288,8 +303,11 @@ impl Orchestrator {
 
     /// The present wish for the slot; `None` when it is to be empty.
     pub(super) fn want(&self, situation: &Situation) -> Option<Want> {
-        let (owner, holding) = (&situation.key.owner, situation.holding.as_ref());
-        self.wanted(owner, holding).remove(&situation.key.slot)
+        let (declared, now) = (self.declared(), self.inner.clock.now());
+        let (key, holding) = (&situation.key, situation.holding.as_ref());
+        let all = self.inner.wants.iter();
+        let wanted = all.filter_map(|wants| wants.slot(&key.owner, &key.slot, holding, &declared, now));
+        wanted.fold(None, |before, want| Some(stronger(before, want)))
     }
 
     /// The present wishes of an owner for all of its slots.
@@ -298,11 +316,8 @@ impl Orchestrator {
         let mut wanted = BTreeMap::new();
         for wants in &self.inner.wants {
             for (slot, want) in wants.slots(owner, holding, &declared, now) {
-                // A wish to fill a slot takes precedence over a wish to keep it.
-                match want {
-                    Want::Keep => wanted.entry(slot).or_insert(want),
-                    Want::Fill { .. } => wanted.entry(slot).insert_entry(want).into_mut(),
-                };
+                let before = wanted.remove(&slot);
+                wanted.insert(slot, stronger(before, want));
             }
         }
         wanted

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use orchestrator_model::{ClientId, ServiceSlot, ServiceState, Slot, SlotState, service_template};
+use orchestrator_model::{ClientId, HostId, ServiceSlot, ServiceState, Slot, SlotState, service_template};
 use orchestrator_service::{Instances, PerClient};
 
 use super::reading::Reading;
@@ -54,9 +54,59 @@ impl Board {
         }
     }
 
+    /// The hosts that the empty slots of a service were given when it was last read.
+    pub(super) fn given(&self, service: &str) -> BTreeMap<Slot, HostId> {
+        let services = self.services();
+        let Some(Wanted::Slots(slots)) = services.get(service) else {
+            return BTreeMap::new();
+        };
+        let given = slots.iter().filter_map(|(slot, want)| match want {
+            Want::Fill { host, .. } => Some((slot.clone(), host.clone()?)),
+            Want::Keep => None,
+        });
+        given.collect()
+    }
+
     pub(super) fn remove(&self, service: &str) {
         self.services().remove(service);
     }
+}
+
+impl Wanted {
+    /// The slots whose workers have something to do because this is wanted instead of `before`; `None` for those of everybody
+    /// that is concerned. That a slot which was empty has its instance by now concerns nobody.
+    pub(super) fn changed(&self, before: Option<&Self>) -> Option<BTreeSet<Slot>> {
+        let (Self::Slots(now), Some(Self::Slots(before))) = (self, before) else {
+            return None;
+        };
+        let slots: BTreeSet<&Slot> = before.keys().chain(now.keys()).collect();
+        let changed = slots
+            .into_iter()
+            .filter(|slot| match (before.get(slot), now.get(slot)) {
+                (Some(before), Some(now)) => !is_as_before(before, now),
+                _ => true,
+            });
+        Some(changed.cloned().collect())
+    }
+}
+
+/// Whether a slot's worker need not hear of its want.
+fn is_as_before(before: &Want, now: &Want) -> bool {
+    let filled = |want: &Want| match want {
+        Want::Fill {
+            template,
+            network,
+            by_router,
+            ..
+        } => Want::Fill {
+            template: template.clone(),
+            network: network.clone(),
+            by_router: *by_router,
+            host: None,
+        },
+        Want::Keep => Want::Keep,
+    };
+    now == before || *now == filled(before)
 }
 
 fn wanted(reading: &Reading, replaced: BTreeSet<ClientId>) -> Wanted {

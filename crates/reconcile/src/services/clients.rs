@@ -170,6 +170,7 @@ impl Services {
             failures: None,
             outcome,
             settled,
+            waits: None,
             at: now,
         });
         let gone = turns

@@ -4,32 +4,64 @@ use std::collections::BTreeSet;
 
 use orchestrator_model::{EventKind, Health, Instance, InstanceId, NewEvent, Phase, ServiceSlot, SlotState};
 use orchestrator_service::ServiceSpec;
-use orchestrator_store::SlotChange;
+use orchestrator_store::{ServiceUpdate, SlotChange, Waits};
 
 use super::Services;
 use super::probe::port_of;
 use super::reading::Reading;
 
+/// How many slots without an instance one update changes at most: an update is one transaction, which is not to keep others
+/// waiting. The next update goes on.
+const AT_ONCE: usize = 100;
+
 impl Services {
+    /// The update that records what is seen of the slots, and what the operation waits for; `None` if all of it is recorded.
+    pub(super) fn observed(&self, reading: &Reading) -> Option<ServiceUpdate> {
+        let slots = self.observe(reading);
+        let waits = waits(reading);
+        if slots.is_empty() && waits.is_none() {
+            return None;
+        }
+        Some(ServiceUpdate {
+            service: reading.name().to_owned(),
+            generation: reading.situation.service.generation,
+            slots,
+            failures: None,
+            outcome: None,
+            settled: false,
+            waits,
+            at: self.inner.clock.now(),
+        })
+    }
+
     /// What is to be recorded of the slots, because of their checks or because their instances are gone.
-    pub(super) fn observe(&self, reading: &Reading) -> Vec<SlotChange> {
-        let mut checked = BTreeSet::new();
-        let mut changes = Vec::new();
+    fn observe(&self, reading: &Reading) -> Vec<SlotChange> {
+        let (mut checked, mut told) = (BTreeSet::new(), told(reading));
+        let (mut changes, mut of_empty) = (Vec::new(), 0);
         for slot in &reading.situation.slots {
             let instance = reading.instance_in(slot);
             if slot.state == SlotState::Closed {
-                if instance.is_none() {
+                if instance.is_none() && of_empty < AT_ONCE {
                     changes.push(gone(slot));
+                    of_empty += 1;
                 }
                 continue;
             }
+            let Some(instance) = instance else {
+                if of_empty < AT_ONCE
+                    && let Some(change) = self.emptied(reading, slot, &mut told)
+                {
+                    changes.push(change);
+                    of_empty += 1;
+                }
+                continue;
+            };
             let spec = reading.spec(slot.version);
-            let (health, detail) = match (instance.filter(|instance| is_up(instance)), spec) {
+            let (health, detail) = match (Some(instance).filter(|instance| is_up(instance)), spec) {
                 (Some(instance), Some(spec)) => self.health(reading.name(), slot, instance, spec, &mut checked),
                 (Some(instance), None) => (slot.health_of(instance.id), slot.detail.clone()),
-                // What it has of a slot without an instance is why there was no host.
-                (None, _) if instance.is_some() && slot.instance.is_none() => (Health::Unknown, None),
-                (None, _) if instance.is_none() => (Health::Unknown, reading.unplaced(slot)),
+                // Before it had an instance, the slot said why there was no host.
+                (None, _) if slot.instance.is_none() => (Health::Unknown, None),
                 (None, _) => (Health::Unknown, slot.detail.clone()),
             };
             changes.extend(self.changed(reading.name(), slot, instance, health, detail));
@@ -56,48 +88,82 @@ impl Services {
         self.inner.prober.check(service, instance, check, port, recorded)
     }
 
-    fn changed(
-        &self,
-        service: &str,
-        slot: &ServiceSlot,
-        instance: Option<&Instance>,
-        health: Health,
-        detail: Option<String>,
-    ) -> Option<SlotChange> {
-        let id = instance.map(|instance| instance.id);
-        let waits = id.is_none().then(|| detail.clone()).flatten();
-        let is_same = (slot.health, slot.instance) == (health, id);
-        if is_same && (id.is_some() || slot.detail == detail) {
+    /// What is recorded of a slot without an instance: why no host can have one, if that is so. `told` are the reasons that
+    /// are in the timeline.
+    fn emptied(&self, reading: &Reading, slot: &ServiceSlot, told: &mut BTreeSet<String>) -> Option<SlotChange> {
+        let detail = reading.unplaced(slot);
+        if (slot.health, slot.instance, &slot.detail) == (Health::Unknown, None, &detail) {
             return None;
         }
-        let now = self.inner.clock.now();
-        let mut after = slot.clone();
-        (after.health, after.instance, after.detail) = (health, id, detail.clone());
-        let served = |slot: &ServiceSlot| slot.state == SlotState::Wanted && slot.health == Health::Passing;
-        if served(&after) != served(slot) {
-            after.since = now;
-        }
-        let is_news = health != slot.health || (slot.instance != id && health != Health::Unknown);
-        let of = instance.filter(|_| is_news);
-        let event = of.map(|instance| NewEvent {
-            detail: Some(in_words(slot, health, detail)),
-            service: Some(service.to_owned()),
-            ..instance.event(now, EventKind::HealthChanged)
-        });
-        let waits = waits.filter(|waits| slot.detail.as_ref() != Some(waits));
-        let event = event.or_else(|| {
-            Some(NewEvent {
-                detail: Some(format!("slot {}: {}", slot.number, waits?)),
-                service: Some(service.to_owned()),
-                ..NewEvent::new(now, EventKind::InstanceWaiting)
-            })
+        let event = detail.clone().filter(|reason| told.insert(reason.clone()));
+        let event = event.map(|reason| NewEvent {
+            detail: Some(format!("instances wait: {reason}")),
+            service: Some(reading.name().to_owned()),
+            ..NewEvent::new(self.inner.clock.now(), EventKind::InstanceWaiting)
         });
         Some(SlotChange {
-            slot: after,
+            slot: self.after(slot, Health::Unknown, None, detail),
             gone: false,
             event,
         })
     }
+
+    fn changed(
+        &self,
+        service: &str,
+        slot: &ServiceSlot,
+        instance: &Instance,
+        health: Health,
+        detail: Option<String>,
+    ) -> Option<SlotChange> {
+        let id = Some(instance.id);
+        if (slot.health, slot.instance) == (health, id) {
+            return None;
+        }
+        let is_news = health != slot.health || health != Health::Unknown;
+        let event = is_news.then(|| NewEvent {
+            detail: Some(in_words(slot, health, detail.clone())),
+            service: Some(service.to_owned()),
+            ..instance.event(self.inner.clock.now(), EventKind::HealthChanged)
+        });
+        Some(SlotChange {
+            slot: self.after(slot, health, id, detail),
+            gone: false,
+            event,
+        })
+    }
+
+    /// A slot as it is from now on.
+    fn after(
+        &self,
+        slot: &ServiceSlot,
+        health: Health,
+        instance: Option<InstanceId>,
+        detail: Option<String>,
+    ) -> ServiceSlot {
+        let mut after = slot.clone();
+        (after.health, after.instance, after.detail) = (health, instance, detail);
+        let served = |slot: &ServiceSlot| slot.state == SlotState::Wanted && slot.health == Health::Passing;
+        if served(&after) != served(slot) {
+            after.since = self.inner.clock.now();
+        }
+        after
+    }
+}
+
+/// What the operation on a service waits for, if its record does not say so.
+fn waits(reading: &Reading) -> Option<Waits> {
+    let mut places = reading.places.iter();
+    let first = places.find_map(|(slot, host)| Some((slot, host.as_ref().err()?)));
+    let waits = first.map(|(slot, reason)| format!("slot {slot} waits: {reason}"));
+    let operation = reading.situation.operation.as_ref()?;
+    (operation.detail != waits).then_some(Waits(waits))
+}
+
+/// The reasons of slots that wait for a host, as they are in the timeline: each once, however many slots have it.
+fn told(reading: &Reading) -> BTreeSet<String> {
+    let empty = reading.situation.slots.iter().filter(|slot| slot.instance.is_none());
+    empty.filter_map(|slot| slot.detail.clone()).collect()
 }
 
 /// Whether an instance can be checked.

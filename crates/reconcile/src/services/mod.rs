@@ -14,6 +14,7 @@
 //! - Endpoints follow from what is recorded. No router is waited for that is not there.
 
 mod board;
+mod candidates;
 mod clients;
 mod dispatch;
 mod endpoints;
@@ -168,6 +169,12 @@ impl Services {
     /// What services want of the workers of instances.
     pub fn wants(&self) -> ServiceWants {
         ServiceWants(self.inner.board.clone())
+    }
+
+    /// Those of these hosts that this daemon reaches: services are placed on no others.
+    pub fn reachable(&self, known: &[KnownHost]) -> Vec<KnownHost> {
+        let own = known.iter().filter(|host| self.inner.hosts.contains(&host.id));
+        own.cloned().collect()
     }
 
     /// Begins to work. `loads` says what hosts carry.

@@ -23,6 +23,7 @@ pub(super) fn update_for(reading: &Reading, moves: &Moves, now: Timestamp) -> Op
         failures: None,
         outcome: None,
         settled: is_over,
+        waits: None,
         at: now,
     };
     for one in &moves.moves {

@@ -151,10 +151,11 @@ impl Prober {
                 };
                 target.check(host.as_ref(), check.timeout).await
             };
+            let passed = result.is_ok();
             let Some(health) = self.take(id, &target, &check, result) else {
                 return;
             };
-            sleep(pause(health, check.every, tries)).await;
+            sleep(pause(health, passed, check.every, tries)).await;
         }
     }
 
@@ -176,11 +177,12 @@ impl Prober {
     }
 }
 
-/// How long to wait until the next check, after so many before the last one.
-fn pause(health: Health, every: Duration, tries: u32) -> Duration {
-    match health {
-        Health::Unknown => HASTE.saturating_mul(1 << tries.min(8)).min(PATIENCE).min(every),
-        Health::Passing | Health::Failing => every,
+/// How long to wait until the next check, after so many before the last one. Until an instance answers for the first time, it is
+/// checked more often. If it has to answer several times, these are as far apart as asked for.
+fn pause(health: Health, passed: bool, every: Duration, tries: u32) -> Duration {
+    match (health, passed) {
+        (Health::Unknown, false) => HASTE.saturating_mul(1 << tries.min(8)).min(PATIENCE).min(every),
+        _ => every,
     }
 }
 
@@ -216,15 +218,17 @@ mod tests {
 
     #[test]
     fn what_has_just_started_is_checked_soon_again_and_never_less_often_than_asked_for() {
-        let millis = |tries| pause(Health::Unknown, Duration::from_secs(2), tries).as_millis();
+        let millis = |tries| pause(Health::Unknown, false, Duration::from_secs(2), tries).as_millis();
         assert_eq!(
             [0, 1, 2, 3, 4, 5, u32::MAX].map(millis),
             [20, 40, 80, 160, 320, 500, 500]
         );
         let often = Duration::from_millis(100);
-        assert_eq!(pause(Health::Unknown, often, 9), often);
+        assert_eq!(pause(Health::Unknown, false, often, 9), often);
         let every = Duration::from_secs(2);
-        assert_eq!(pause(Health::Passing, every, 0), every);
-        assert_eq!(pause(Health::Failing, every, 0), every);
+        assert_eq!(pause(Health::Unknown, true, every, 0), every, "it is to answer again");
+        assert_eq!(pause(Health::Passing, true, every, 0), every);
+        assert_eq!(pause(Health::Passing, false, every, 0), every);
+        assert_eq!(pause(Health::Failing, false, every, 0), every);
     }
 }

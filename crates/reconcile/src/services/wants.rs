@@ -115,6 +115,24 @@ impl Wants for ServiceWants {
         kept.chain(of_clients.into_iter().filter_map(want)).collect()
     }
 
+    // A service may have thousands of slots, and the worker of each asks for its own alone.
+    fn slot(
+        &self,
+        owner: &Owner,
+        slot: &Slot,
+        holding: Option<&Holding>,
+        declared: &Declared,
+        now: Timestamp,
+    ) -> Option<Want> {
+        let Owner::Service(name) = owner else {
+            return self.slots(owner, holding, declared, now).remove(slot);
+        };
+        match self.0.services().get(name) {
+            Some(Wanted::Slots(slots)) => slots.get(slot).map(|want| known(want, declared)),
+            Some(Wanted::PerClient(..) | Wanted::KeepPerClient) | None => None,
+        }
+    }
+
     fn slots_of_holder(&self, link: &str, class: Option<&str>, _: &Declared) -> Vec<Slot> {
         let of_clients = self.of_clients(link, class).into_iter();
         of_clients.map(|(slot, _)| slot).collect()

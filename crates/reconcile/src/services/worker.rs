@@ -1,12 +1,13 @@
 //! One service's worker: brings it one step nearer to what is wanted, again and again. The driver runs it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orchestrator_model::{Owner, ServiceEndpoints, ServiceState};
+use orchestrator_model::{Owner, ServiceEndpoints, ServiceState, Slot, SlotKey};
 use orchestrator_service::roll::{self, Wait};
-use orchestrator_store::{ServiceSituation, ServiceUpdate, StoreError};
+use orchestrator_store::{ServiceSituation, StoreError};
 use tokio::time::Instant;
 
 use super::Services;
@@ -105,7 +106,7 @@ impl Services {
         self.show_unplaced(&reading);
         let replaced = self.replaced(&reading);
         if let Some((wanted, before)) = self.inner.board.put(&reading, replaced) {
-            self.inner.notifications.notify(Owner::Service(name.to_owned()));
+            self.notify_slots(name, wanted.changed(before.as_ref()));
             if reading.situation.service.instances.is_none()
                 && let Err(fault) = self.notify_clients(&reading, &wanted, before.as_ref()).await
             {
@@ -113,17 +114,7 @@ impl Services {
                 return Err(fault);
             }
         }
-        let observed = self.observe(&reading);
-        if !observed.is_empty() {
-            let update = ServiceUpdate {
-                service: name.to_owned(),
-                generation: reading.situation.service.generation,
-                slots: observed,
-                failures: None,
-                outcome: None,
-                settled: false,
-                at: self.inner.clock.now(),
-            };
+        if let Some(update) = self.observed(&reading) {
             self.inner.records.update_service(update).await?;
             return Ok(After::Again);
         }
@@ -138,6 +129,17 @@ impl Services {
             return Ok(After::Rest(None));
         }
         self.roll(&reading, run).await
+    }
+
+    /// Notifies the workers of these slots of a service, or of all that it wants or has.
+    fn notify_slots(&self, name: &str, slots: Option<BTreeSet<Slot>>) {
+        let owner = Owner::Service(name.to_owned());
+        let Some(slots) = slots else {
+            return self.inner.notifications.notify(owner);
+        };
+        for slot in slots {
+            self.inner.notifications.notify_slot(SlotKey::new(owner.clone(), slot));
+        }
     }
 
     async fn roll(&self, reading: &Reading, run: &Run) -> Result<After, StoreError> {
@@ -207,7 +209,7 @@ impl Services {
         self.turns().remove(name);
         self.unplaced().remove(name);
         self.inner.publisher.remove(name);
-        self.inner.prober.keep(name, &std::collections::BTreeSet::new());
+        self.inner.prober.keep(name, &BTreeSet::new());
     }
 }
 

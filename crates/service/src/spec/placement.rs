@@ -1,6 +1,6 @@
 //! `placement`: the hosts that instances may be placed on.
 
-use orchestrator_settings::{Entry, Table};
+use orchestrator_settings::{Entry, HOST_REMEDY, Table, parse_host, parse_role};
 
 /// The hosts that instances may be placed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +37,8 @@ pub(super) fn read(table: &mut Table<'_>, per_client: bool) -> Option<Placement>
         return None;
     }
     let mut table = entry.table()?;
-    let role = read_word(table.take("role"));
-    let host = read_word(table.take("host"));
+    let role = read_word(table.take("role"), parse_role);
+    let host = read_word(table.take("host"), parse_host);
     let spread = table.take("spread").map_or(Some(true), Entry::flag);
     let unique = table.take("unique").map_or(Some(false), Entry::flag);
     table.finish();
@@ -50,13 +50,7 @@ pub(super) fn read(table: &mut Table<'_>, per_client: bool) -> Option<Placement>
     })
 }
 
-fn read_word(entry: Option<Entry<'_>>) -> Option<Option<String>> {
+fn read_word(entry: Option<Entry<'_>>, parse: fn(&str) -> Result<String, String>) -> Option<Option<String>> {
     let Some(entry) = entry else { return Some(None) };
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let remedy = "take at most 63 letters, digits, \"-\", \"_\" and \".\"";
-    let parse = |text: &str| match (1..=63).contains(&text.len()) && text.bytes().all(known) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("{text:?} cannot be the name of a role or a host")),
-    };
-    entry.parse(remedy, parse).map(Some)
+    entry.parse(HOST_REMEDY, parse).map(Some)
 }

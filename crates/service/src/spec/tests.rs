@@ -212,7 +212,7 @@ fn each_fault_names_the_key_and_the_remedy() {
         ),
         (
             "placement = { role = \"a b\" }",
-            "web.placement.role: \"a b\" cannot be the name of a role or a host",
+            "web.placement.role: \"a b\" cannot be the name of a role",
         ),
         (
             "ports = { a = 1 }\nroute = [{ host = \"a_b\" }]",

@@ -122,6 +122,7 @@ proptest! {
         count in 0..6_u32,
         first_is_broken in proptest::bool::weighted(0.1),
         events in proptest::collection::vec(event(), 1..150),
+        without in any::<u64>(),
     ) {
         let mut world = World::new(count, strategy);
         if first_is_broken {
@@ -135,6 +136,15 @@ proptest! {
         world.situation.paused = false;
         for version in 1..=newest {
             world.set_host(version, true);
+        }
+        // A version that nobody goes back to stays without a host, and loses its instances: its slots give way.
+        let held = [Some(world.situation.target.version), world.situation.good];
+        if let Some(version) = Some(1 + without % newest).filter(|version| !held.contains(&Some(*version))) {
+            world.set_host(version, false);
+            let slots = world.situation.slots.iter().filter(|slot| slot.version == version);
+            for slot in slots.map(|slot| slot.number).collect::<Vec<_>>() {
+                world.vanish(slot);
+            }
         }
         for slot in world.situation.slots.iter().map(|slot| slot.number).collect::<Vec<_>>() {
             world.change(slot, |slot| slot.off = false);

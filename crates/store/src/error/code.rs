@@ -43,6 +43,7 @@ impl StoreError {
             Self::KvOwnerGone(_) => "owner-gone",
             Self::NoSuchService(_) => "no-such-service",
             Self::ServiceChanged { .. } => "service-changed",
+            Self::Taken(_) => "already-taken",
             Self::ServiceRemoving(_) => "service-removing",
             Self::PerClientService(_) => "service-per-client",
             Self::TooManyServices => "too-many-services",
@@ -79,6 +80,7 @@ impl StoreError {
                 | Self::KvOwnerGone(_)
                 | Self::NoSuchService(_)
                 | Self::ServiceChanged { .. }
+                | Self::Taken(_)
                 | Self::ServiceRemoving(_)
                 | Self::PerClientService(_)
                 | Self::TooManyServices

@@ -1,21 +1,21 @@
 //! Records what somebody deploys.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::net::Ipv6Addr;
 
 use super::rows::column;
-use super::{KEPT_VERSIONS, MOST_SERVICES, PRUNE_VERSIONS, event, operations, read};
+use super::{Apart, KEPT_VERSIONS, MOST_SERVICES, PRUNE_VERSIONS, event, operations, read};
 use crate::batch::Batch;
-use crate::connection::{execute, fetch_all, fetch_optional, statements};
+use crate::connection::{execute, fetch_optional, statements};
 use crate::templates::record_version;
 use crate::writer::Write;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, reservations};
 use orchestrator_model::{
     EventKind, Operation, OperationKind, RecordedService, ServiceState, Timestamp, service_template,
 };
 
 statements! {
     COUNT = "select count(*) from services";
-    OTHERS = "select name, version from services where name <> $1";
     PUT = "insert into services (name, generation, version, good_version, instances, oldest_first, state, paused, reason,
             failures, failed_at, given_up, created, changed, changed_by)
         values ($1, $2, $3, null, $4, 0, 'active', null, null, 0, null, null, $5, $5, $6)
@@ -29,7 +29,7 @@ statements! {
 }
 
 /// What somebody deploys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct NewDeploy {
     /// The service.
     pub name: String,
@@ -45,8 +45,10 @@ pub struct NewDeploy {
     pub seen: Option<u64>,
     /// Whether instances of the version before are as those of this version would be, so that they stay.
     pub keeps_instances: bool,
-    /// The versions of all other services that the caller compared it with; `None` to hold it to none.
-    pub others: Option<BTreeMap<String, u64>>,
+    /// The rule that other services must pass; `None` where it wants nothing for itself.
+    pub apart: Option<Apart>,
+    /// The addresses that it wants for itself: no client may have one of them reserved.
+    pub listens: BTreeSet<Ipv6Addr>,
     /// What changes, for people.
     pub detail: String,
 }
@@ -65,9 +67,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::ServiceChanged`] when the service has another generation than the caller has read, or with the name of
-    /// another service and its versions when that has another version than the caller compared it with;
-    /// [`StoreError::TooManyServices`]; when the database is unreachable.
+    /// [`StoreError::ServiceChanged`] when the service has another generation than the caller has read; [`StoreError::Taken`]
+    /// when somebody else has what it wants for itself; [`StoreError::TooManyServices`]; when the database is unreachable.
     pub async fn deploy_service(
         &self,
         new: NewDeploy,
@@ -106,7 +107,7 @@ impl Deploy {
                 return Err(StoreError::TooManyServices);
             }
         }
-        self.compare_others(batch).await?;
+        self.compare(batch).await?;
         let before = present.as_ref().map(|present| present.version);
         let last = read::versions(&mut batch.tx, &new.name)
             .await?
@@ -132,32 +133,19 @@ impl Deploy {
         Ok((before, service))
     }
 
-    /// Refuses it if another service has another version than it was compared with.
-    async fn compare_others(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
-        let Some(compared) = &self.new.others else {
-            return Ok(());
-        };
-        let name = self.new.name.as_str();
-        let rows = fetch_all!(
-            &mut batch.tx,
-            "compare with other services",
-            (String, i64),
-            OTHERS,
-            name
-        )?;
-        let version = |(name, version): (String, i64)| (name, u64::try_from(version).unwrap_or_default());
-        let present: BTreeMap<String, u64> = rows.into_iter().map(version).collect();
-        let names: BTreeSet<&String> = compared.keys().chain(present.keys()).collect();
-        let of = |versions: &BTreeMap<String, u64>, name| versions.get(name).copied().unwrap_or_default();
-        let changed = names.into_iter().find(|name| compared.get(*name) != present.get(*name));
-        match changed {
-            None => Ok(()),
-            Some(other) => Err(StoreError::ServiceChanged {
-                name: other.clone(),
-                generation: of(&present, other),
-                expected: of(compared, other),
-            }),
+    /// Refuses it if somebody else has what it wants for itself.
+    async fn compare(&self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        if let Some(apart) = &self.new.apart {
+            apart.compare_rest(&mut batch.tx, Some(&self.new.name)).await?;
         }
+        for address in &self.new.listens {
+            if let Some(link) = reservations::link_of_address(&mut batch.tx, *address).await? {
+                return Err(StoreError::Taken(format!(
+                    "{address} is reserved for a client of link {link}; take another address, or remove the reservation first"
+                )));
+            }
+        }
+        Ok(())
     }
 
     async fn put(&self, batch: &mut Batch<'_>, service: &RecordedService) -> Result<(), StoreError> {

@@ -1,5 +1,6 @@
 //! Services as rows: what is deployed, its versions and its slots.
 
+mod apart;
 mod change;
 mod deploy;
 mod operations;
@@ -13,10 +14,12 @@ use orchestrator_model::{
     EventKind, Instance, NewEvent, Operation, RecordedService, ServiceSlot, ServiceVersion, Timestamp,
 };
 
+pub use apart::Apart;
 pub use change::ServiceChange;
 pub use deploy::{Deployed, NewDeploy};
 pub use operations::OperationFilter;
-pub use roll::{Failures, RollOutcome, ServiceUpdate, SlotChange};
+pub use read::HeldVersion;
+pub use roll::{Failures, RollOutcome, ServiceUpdate, SlotChange, Waits};
 
 /// The largest number of services.
 pub const MOST_SERVICES: usize = 10_000;

@@ -20,6 +20,7 @@ statements! {
     INSERT = "insert into operations (id, kind, service, version, generation, state, detail, created, ended, by)
         values ($1, $2, $3, $4, $5, 'running', null, $6, null, $7)";
     END = "update operations set state = $2, detail = $3, ended = $4 where service = $1 and state = 'running'";
+    WAIT = "update operations set detail = $2 where service = $1 and state = 'running'";
     // The last ones of a service are kept.
     PRUNE = "delete from operations where service = $1 and state <> 'running' and id not in (
         select o.id from operations o where o.service = $1 order by o.created desc, o.id desc limit 50)";
@@ -128,6 +129,19 @@ pub(super) async fn end(
     let detail = detail.map(plain);
     let word = state.word();
     execute!(&mut batch.tx, "end operations", END, service, word, detail, at.0).map(drop)
+}
+
+/// Records what the operation that runs on a service waits for.
+pub(super) async fn wait(batch: &mut Batch<'_>, service: &str, detail: Option<String>) -> Result<(), StoreError> {
+    let detail = detail.map(plain);
+    execute!(
+        &mut batch.tx,
+        "record what an operation waits for",
+        WAIT,
+        service,
+        detail
+    )
+    .map(drop)
 }
 
 /// The operation that runs on a service.

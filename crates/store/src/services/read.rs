@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::FromRow;
+
 use super::rows::{ServiceRow, SlotRow, VersionRow, column};
 use super::{ServiceSituation, operations};
 use crate::connection::{Tx, fetch_all, fetch_optional, statements};
@@ -26,8 +28,16 @@ statements! {
             or version in (select l.version from service_slots l where l.service = $1)
             or exists (select 1 from instances i where i.phase <> 'removed'
                 and i.template = 'service:' || $1 || ':' || service_versions.version)) order by version";
-    CURRENT = "select v.service, v.version, v.spec, v.template_version, v.created, v.made_by
-        from services s join service_versions v on v.service = s.name and v.version = s.version order by v.service";
+    // Those in force, and those that a service goes back to when another version fails.
+    HELD = "select v.service, v.version, v.spec, v.template_version, v.created, v.made_by,
+            cast(case when v.version = s.version then 1 else 0 end as bigint) as in_force
+        from services s join service_versions v on v.service = s.name
+            and (v.version = s.version or v.version = s.good_version) order by v.service, v.version desc";
+    HELD_NAMES = "select v.service, v.version from services s join service_versions v on v.service = s.name
+            and (v.version = s.version or v.version = s.good_version) order by v.service, v.version desc";
+    HELD_ONE = "select v.service, v.version, v.spec, v.template_version, v.created, v.made_by,
+            cast(case when v.version = s.version then 1 else 0 end as bigint) as in_force
+        from services s join service_versions v on v.service = s.name where s.name = $1 and v.version = $2";
     // Those of versions that are only kept, so that somebody can go back to them, are read when somebody does.
     TEMPLATES = "select t.name, t.version, t.spec, v.created, v.made_by
         from service_versions v join services s on s.name = v.service
@@ -49,15 +59,14 @@ impl Store {
         rows.into_iter().map(RecordedService::try_from).collect()
     }
 
-    /// The version in force of each service, by the service's name.
+    /// The version in force of each service, and the one that it goes back to when that fails; by the service's name.
     ///
     /// # Errors
     ///
     /// When the database is unreachable, or a row cannot be read.
-    pub async fn current_service_versions(&self) -> Result<BTreeMap<String, ServiceVersion>, StoreError> {
-        let rows = fetch_all!(&mut self.snapshot().await?, "list the services", VersionRow, CURRENT)?;
-        let read = |row| ServiceVersion::try_from(row).map(|version| (version.service.clone(), version));
-        rows.into_iter().map(read).collect()
+    pub async fn held_service_versions(&self) -> Result<Vec<HeldVersion>, StoreError> {
+        let rows = fetch_all!(&mut self.snapshot().await?, "list the services", HeldRow, HELD)?;
+        rows.into_iter().map(HeldVersion::try_from).collect()
     }
 
     /// The service of this name.
@@ -147,6 +156,47 @@ impl Store {
         };
         rows.into_iter().map(read).collect()
     }
+}
+
+/// A version that a service holds on to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldVersion {
+    /// The version.
+    pub version: ServiceVersion,
+    /// Whether it is in force. If not, the service goes back to it when the one in force fails.
+    pub in_force: bool,
+}
+
+#[derive(FromRow)]
+struct HeldRow {
+    #[sqlx(flatten)]
+    version: VersionRow,
+    in_force: i64,
+}
+
+impl TryFrom<HeldRow> for HeldVersion {
+    type Error = StoreError;
+
+    fn try_from(row: HeldRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            version: row.version.try_into()?,
+            in_force: row.in_force != 0,
+        })
+    }
+}
+
+/// The numbers of the versions that services hold on to, each with its service, in a transaction.
+pub(super) async fn held_names(tx: &mut Tx<'_>) -> Result<Vec<(String, u64)>, StoreError> {
+    let rows = fetch_all!(tx, "compare with other services", (String, i64), HELD_NAMES)?;
+    let version = |(name, version): (String, i64)| (name, u64::try_from(version).unwrap_or_default());
+    Ok(rows.into_iter().map(version).collect())
+}
+
+/// A version that a service holds on to, in a transaction.
+pub(super) async fn held(tx: &mut Tx<'_>, service: &str, version: u64) -> Result<Option<HeldVersion>, StoreError> {
+    let version = column(version)?;
+    let row = fetch_optional!(tx, "compare with another service", HeldRow, HELD_ONE, service, version)?;
+    row.map(HeldVersion::try_from).transpose()
 }
 
 /// The service of this name, in a transaction.

@@ -37,9 +37,15 @@ pub struct ServiceUpdate {
     pub outcome: Option<RollOutcome>,
     /// Whether all is as wanted, so that the operation that runs is done.
     pub settled: bool,
+    /// What the operation that runs waits for, if that is something else than before.
+    pub waits: Option<Waits>,
     /// When it was decided.
     pub at: Timestamp,
 }
+
+/// What the operation that runs on a service waits for, for people; `None` for nothing that they could change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waits(pub Option<String>);
 
 /// A change of one slot.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,6 +129,9 @@ impl Write for ServiceUpdate {
                 in_a_row,
                 last
             )?;
+        }
+        if let Some(Waits(detail)) = &self.waits {
+            operations::wait(batch, &self.service, detail.clone()).await?;
         }
         match &self.outcome {
             None => {}

@@ -74,6 +74,9 @@ pub(super) async fn finish(mut begun: Begun, waiting: &Waiting, session: &mut Se
     let mut items = Vec::new();
     for item in std::mem::take(&mut begun.items) {
         let deployment: Deployment = page::read(&item, "a deployment")?;
+        for warning in &deployment.warnings {
+            session.warn_of(&format!("{}: warning: {warning}", deployment.name));
+        }
         let text = match &deployment.operation {
             Some(operation) if !waiting.detach => {
                 match end_of(operation, until, limit, session).await {
@@ -112,6 +115,8 @@ async fn end_of(
         false => TURN,
     };
     let mut is_away = false;
+    // What it said last that it waits for.
+    let mut waits = None;
     loop {
         show_progress(operation, began, session).await;
         let left = until.saturating_duration_since(Instant::now());
@@ -130,9 +135,13 @@ async fn end_of(
                 None
             }
         };
-        if let Some(item) = item.filter(|item| item["state"] != "running") {
-            session.sink.progress("");
-            return Ok(item);
+        match item {
+            Some(item) if item["state"] != "running" => {
+                session.sink.progress("");
+                return Ok(item);
+            }
+            Some(item) => waits = item["detail"].as_str().map(str::to_owned),
+            None => {}
         }
         if Instant::now() >= until {
             session.sink.progress("");
@@ -142,6 +151,7 @@ async fn end_of(
                 kind,
                 service,
                 limit,
+                waits,
             });
         }
         let pause = if is_away { PAUSE } else { BETWEEN };

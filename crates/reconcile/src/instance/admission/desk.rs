@@ -211,6 +211,12 @@ impl Orchestrator {
         }
     }
 
+    /// A slot that is not to be filled any more waits no longer.
+    pub(crate) fn stop_waiting(&self, key: &SlotKey) {
+        self.with_admission(|admission, _, _| admission.leave(key));
+        self.reported_full().remove(key);
+    }
+
     /// Reads what is promised and paused. Nothing of it is lost that happens meanwhile.
     pub(crate) async fn read_promises(&self) -> Result<Vec<Promise>, StoreError> {
         let now = self.inner.clock.now();

@@ -104,10 +104,12 @@ impl Admission {
     /// Asks whether a slot may be filled now. If not, it waits, or is refused.
     fn ask(&mut self, request: Request, limits: &Limits, now: Timestamp) -> (Answer, Effects) {
         let key = request.key.clone();
-        if self.making.get(&key).is_some_and(|making| !making.is_recorded) {
+        let is_same_host = |making: &&Making| making.claim.host == request.claim.host;
+        let granted = self.making.get(&key).filter(is_same_host);
+        if granted.is_some_and(|making| !making.is_recorded) {
             return (Answer::Granted, Effects::default());
         }
-        // Its former instance is gone.
+        // Its former instance is gone, or it was placed on another host since.
         self.over(&key);
         if let Err(refusal) = check::possible(&request.claim, limits) {
             self.queue.leave(&key);
@@ -257,6 +259,11 @@ impl Admission {
         for key in gone {
             self.queue.leave(&key);
         }
+    }
+
+    /// Takes a slot that is not to be filled any more out of the queue.
+    fn leave(&mut self, key: &SlotKey) {
+        self.queue.leave(key);
     }
 
     /// From now on the record is read.

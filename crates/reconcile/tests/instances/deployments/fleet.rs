@@ -1,19 +1,22 @@
 //! A daemon with services under test. It can be ended at any of its waits, and started again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use orchestrator_host::fake::Random;
 use orchestrator_model::{
-    Endpoints, HostId, HostState, Instance, Operation, OperationKind, OperationState, Owner, Phase, ServiceSlot,
-    SlotState,
+    Endpoints, HostId, HostState, Instance, Operation, OperationKind, OperationState, Owner, Phase, ServiceSlot, Slot,
+    SlotKey, SlotState,
 };
-use orchestrator_reconcile::services::{Parts, Services};
+use orchestrator_reconcile::instance::Orchestrator;
+use orchestrator_reconcile::services::{HostLoads, Parts, Services};
 use orchestrator_runtime::conditions::Conditions;
 use orchestrator_runtime::routers::{BALANCER, Routers};
 use orchestrator_service::ServiceSpec;
 use orchestrator_service::place::KnownHost;
-use orchestrator_settings::Current;
+use orchestrator_settings::{Current, TemplateSettings};
 use orchestrator_store::ServiceChange;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -56,8 +59,27 @@ pub(super) struct Fleet {
     pub(super) conditions: Conditions,
     /// The hosts that services may be placed on.
     pub(super) known: watch::Sender<Arc<Vec<KnownHost>>>,
+    /// How often somebody asked what a host carries.
+    pub(super) loads: Arc<AtomicU64>,
     lag: Duration,
     random: Random,
+}
+
+/// The loads of hosts, with a count of the questions.
+struct Counted {
+    orchestrator: Orchestrator,
+    count: Arc<AtomicU64>,
+}
+
+impl HostLoads for Counted {
+    fn load(&self, host: &HostId, template: &TemplateSettings, slot: Option<&SlotKey>) -> (u64, bool) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.orchestrator.load(host, template, slot)
+    }
+
+    fn granted(&self, owner: &Owner) -> BTreeSet<Slot> {
+        self.orchestrator.granted(owner)
+    }
 }
 
 /// The keys of the service `web`, with an image and a number of instances.
@@ -106,6 +128,7 @@ impl Fleet {
             services: None,
             conditions: Conditions::default(),
             known: watch::channel(Arc::new(vec![known("local", &[])])).0,
+            loads: Arc::default(),
             lag,
             random: Random::new(seed ^ 0x1eaf),
         }
@@ -162,7 +185,10 @@ impl Fleet {
         self.endpoints = endpoints;
         let wants = services.wants();
         self.world.start_in(environment, vec![Arc::new(wants)]);
-        services.register(Arc::new(self.world.orchestrator().unwrap()));
+        services.register(Arc::new(Counted {
+            orchestrator: self.world.orchestrator().unwrap(),
+            count: self.loads.clone(),
+        }));
         self.services = Some(services);
     }
 

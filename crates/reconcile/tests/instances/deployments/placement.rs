@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use orchestrator_host::fake::{FakeMachine, MachineSettings};
@@ -105,13 +106,12 @@ async fn a_service_that_no_host_can_have_says_why_and_goes_on_when_a_host_gets_t
     assert!(condition(&fleet).unwrap().contains(reason));
     assert_eq!(
         fleet.world.records.happened(EventKind::InstanceWaiting),
-        2,
-        "once a slot"
+        1,
+        "once a service"
     );
-    assert_eq!(
-        fleet.world.records.operation("web").unwrap().state,
-        OperationState::Running
-    );
+    let running = fleet.world.records.operation("web").unwrap();
+    assert_eq!(running.state, OperationState::Running);
+    assert_eq!(running.detail.unwrap(), format!("slot 0 waits: {reason}"));
     let failed = fleet.ended("web").await;
     assert_eq!(failed.state, OperationState::Failed);
     assert!(failed.detail.unwrap().ends_with(reason));
@@ -168,6 +168,29 @@ async fn with_unique_each_host_has_one_and_the_next_one_says_why_it_waits() {
             .unwrap()
             .contains("each host that may have it has an instance")
     );
+    // The operation waits for another host, and says so.
+    let waits = |fleet: &Fleet| {
+        let operation = fleet.world.records.operation("web").unwrap();
+        assert_eq!(operation.state, OperationState::Running);
+        operation.detail
+    };
+    assert!(
+        waits(&fleet)
+            .unwrap()
+            .starts_with("slot 3 waits: each host that may have it")
+    );
+    fleet.scale(5);
+    sleep(SOON).await;
+    assert!(
+        waits(&fleet)
+            .unwrap()
+            .starts_with("slot 3 waits: each host that may have it")
+    );
+    fleet.scale(3);
+    let done = fleet.ended("web").await;
+    assert_eq!((done.state, done.detail), (OperationState::Done, None));
+    fleet.scale(4);
+    sleep(SOON).await;
     // The next version has room on every host beside the one before.
     let mut next = placed(json!({ "unique": true }), 3);
     next["image"] = json!("two");
@@ -238,4 +261,73 @@ async fn what_a_host_cannot_bring_up_is_placed_on_another_one() {
     assert_eq!(fleet.ended("web").await.state, OperationState::Done);
     assert_eq!(by_host(&fleet), hosts([("b", 2)]));
     fleet.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_more_instance_has_none_of_the_others_observed() {
+    let mut fleet = of_three(108).await;
+    fleet.deploy(web("one", 50));
+    assert_eq!(fleet.ended("web").await.state, OperationState::Done);
+    sleep(SOON).await;
+    let observed = fleet.world.machine.calls("see");
+    fleet.scale(51);
+    assert_eq!(fleet.ended("web").await.state, OperationState::Done);
+    let observed = fleet.world.machine.calls("see") - observed;
+    // The new one is, as it comes up; the periodic checks of the others are not due so soon.
+    assert!(observed < 25, "{observed} observations for one instance");
+    fleet.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slots_that_wait_for_a_host_are_counted_and_recorded_in_bounded_pieces() {
+    const SLOTS: u32 = 250;
+    let mut fleet = of_three(109).await;
+    fleet.deploy(placed(json!({ "role": "edge" }), SLOTS));
+    sleep(Duration::from_secs(20)).await;
+    let waiting = fleet.slots("web").into_iter().filter(|slot| slot.detail.is_some());
+    assert_eq!(waiting.count(), SLOTS as usize);
+    let largest = |fleet: &Fleet| fleet.world.records.state().services.largest;
+    assert_eq!(largest(&fleet), 100);
+    assert_eq!(fleet.world.records.happened(EventKind::InstanceWaiting), 1);
+    // Once more, with nothing to do: what the hosts carry is asked once for each, and not for each slot.
+    fleet.loads.store(0, Ordering::Relaxed);
+    know(&fleet, three());
+    sleep(Duration::from_secs(5)).await;
+    let asked = fleet.loads.load(Ordering::Relaxed);
+    assert!((3..30).contains(&asked), "{asked} questions for {SLOTS} slots");
+    let mut hosts_with_role = three();
+    hosts_with_role[2].roles.push("edge".to_owned());
+    know(&fleet, hosts_with_role);
+    assert_eq!(fleet.ended("web").await.state, OperationState::Done);
+    assert_eq!(
+        (by_host(&fleet), largest(&fleet)),
+        (hosts([("c", SLOTS as usize)]), 100)
+    );
+    fleet.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_changes_while_an_instance_is_recorded_leaves_one_on_each_host() {
+    for crash_after in [None, Some(1), Some(3), Some(6), Some(10), Some(15), Some(25)] {
+        let mut fleet = of_three(110 + crash_after.unwrap_or_default()).await;
+        fleet.deploy(placed(json!({ "unique": true }), 2));
+        let mut changed = three();
+        for state in [HostState::Draining, HostState::Active, HostState::Draining] {
+            changed[0].state = state;
+            know(&fleet, changed.clone());
+            tokio::task::yield_now().await;
+        }
+        if let Some(waits) = crash_after {
+            fleet.crash(waits).await;
+        }
+        assert_eq!(fleet.ended("web").await.state, OperationState::Done, "{crash_after:?}");
+        sleep(SOON).await;
+        fleet.judge("web", 2).unwrap();
+        let all = by_host(&fleet);
+        assert!(
+            all.len() == 2 && all.values().all(|count| *count == 1),
+            "{crash_after:?}: {all:?}"
+        );
+        fleet.kill().await;
+    }
 }

@@ -8,7 +8,7 @@ use orchestrator_model::{
 use orchestrator_reconcile::services::ServiceRecords;
 use orchestrator_service::ServiceSpec;
 use orchestrator_settings::Hidden;
-use orchestrator_store::{RollOutcome, ServiceChange, ServiceSituation, ServiceUpdate};
+use orchestrator_store::{RollOutcome, ServiceChange, ServiceSituation, ServiceUpdate, Waits};
 use tokio::sync::broadcast;
 
 use super::*;
@@ -21,6 +21,8 @@ pub(crate) struct Services {
     pub(crate) templates: BTreeMap<String, String>,
     pub(crate) slots: BTreeMap<String, BTreeMap<u32, ServiceSlot>>,
     pub(crate) operations: Vec<Operation>,
+    /// The largest number of slots that one update changed.
+    pub(crate) largest: usize,
     epoch: u64,
 }
 
@@ -254,6 +256,12 @@ impl State {
         if let Some(failures) = update.failures {
             (service.failures, service.failed_at) = (failures.in_a_row, failures.last);
         }
+        if let Some(Waits(detail)) = update.waits {
+            let running = self.services.operations.iter_mut().filter(|one| one.service == name);
+            let running = running.filter(|one| one.state == OperationState::Running);
+            running.for_each(|operation| operation.detail.clone_from(&detail));
+        }
+        self.services.largest = self.services.largest.max(update.slots.len());
         let mut failed = None;
         match update.outcome {
             None => {}

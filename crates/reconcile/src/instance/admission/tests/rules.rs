@@ -239,3 +239,86 @@ fn an_instance_of_which_nobody_knows_whether_it_is_recorded_keeps_its_place_for_
         assert_eq!(admission.admit(&limits, at(later)).len(), usize::from(free), "{later}");
     }
 }
+
+#[test]
+fn a_slot_that_is_placed_on_another_host_is_asked_anew_and_counts_there_alone() {
+    let limits = host_of(2);
+    let (here, there) = (HostId::local(), HostId::new("there"));
+    let mut admission = empty(&limits);
+    assert_eq!(admission.ask(wish(1, "a", 0), &limits, NOW).0, Answer::Granted);
+    let mut moved = wish(1, "a", 0);
+    moved.claim.host = there.clone();
+    assert_eq!(admission.ask(moved, &limits, NOW).0, Answer::Granted);
+    let carried = |admission: &Admission, host| admission.load(host, None, Size::default(), &limits).0;
+    assert_eq!((carried(&admission, &here), carried(&admission, &there)), (0, 1));
+    admission.over(&key(1));
+    assert_eq!((carried(&admission, &here), carried(&admission, &there)), (0, 0));
+}
+
+#[test]
+fn a_slot_that_is_not_wanted_any_more_waits_no_longer() {
+    let limits = host_of(1);
+    let mut admission = empty(&limits);
+    assert!(fill(&mut admission, wish(1, "a", 0), &limits, NOW));
+    for client in [2, 3] {
+        block(admission.ask(wish(client, "a", 0), &limits, NOW).0);
+    }
+    admission.leave(&key(2));
+    admission.removed(id(1));
+    assert_eq!(admission.admit(&limits, NOW), [key(3)]);
+}
+
+#[test]
+fn what_a_host_carries_leaves_out_the_place_that_the_slot_has() {
+    let limits = host_of(2);
+    let mut admission = empty(&limits);
+    assert!(fill(&mut admission, wish(1, "a", 0), &limits, NOW));
+    assert_eq!(admission.ask(wish(2, "b", 0), &limits, NOW).0, Answer::Granted);
+    assert_eq!(admission.granted(&key(2).owner), [key(2).slot].into());
+    assert!(admission.granted(&key(1).owner).is_empty(), "it is recorded");
+    let (host, size) = (HostId::local(), Size::default());
+    assert_eq!(admission.load(&host, None, size, &limits), (2, true));
+    assert_eq!(
+        admission.load(&host, Some(&key(1)), size, &limits),
+        (2, true),
+        "it is recorded"
+    );
+    assert_eq!(admission.load(&host, Some(&key(2)), size, &limits), (1, false));
+    assert_eq!(
+        admission.load(&HostId::new("there"), Some(&key(2)), size, &limits),
+        (0, false)
+    );
+}
+
+#[test]
+fn a_host_is_full_as_soon_as_one_of_its_limits_is_exceeded() {
+    let of = |memory, pids, disk| {
+        let host = HostLimits {
+            memory,
+            pids,
+            disk,
+            ..HostLimits::default()
+        };
+        Limits {
+            hosts: [(HostId::local(), host)].into(),
+            ..Limits::default()
+        }
+    };
+    let admission = |limits: &Limits| {
+        let mut admission = empty(limits);
+        assert!(fill(&mut admission, wish(1, "a", 0), limits, NOW));
+        admission
+    };
+    // An instance has 100 bytes of memory, 10 processes and 1000 bytes of disk.
+    let size = wish(2, "b", 0).claim.size;
+    for (limits, is_full) in [
+        (of(None, None, None), false),
+        (of(Some(200), Some(20), Some(2000)), false),
+        (of(Some(199), None, None), true),
+        (of(None, Some(19), None), true),
+        (of(Some(200), Some(20), Some(1999)), true),
+    ] {
+        let loads = admission(&limits).load(&HostId::local(), None, size, &limits);
+        assert_eq!(loads, (1, is_full), "{limits:?}");
+    }
+}
