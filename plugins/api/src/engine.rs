@@ -94,6 +94,24 @@ pub trait Engine: Send + Sync + 'static {
         self.ensure(container, spec, &NetworkMode::EngineNamespace).await
     }
 
+    /// Does what [`ensure`](Self::ensure) does with [`NetworkMode::Prepared`], for a namespace that is there and is wired
+    /// only when `wired` says so. The engine may create the container meanwhile; its first process starts afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Failed`] if `wired` is dropped without a word: nothing was started.
+    async fn ensure_once_wired(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        namespace: &Path,
+        wired: oneshot::Receiver<()>,
+    ) -> Result<Found, EngineError> {
+        wired.await.map_err(|_| EngineError::not_wired(&container.key))?;
+        self.ensure(container, spec, &NetworkMode::Prepared(namespace.into()))
+            .await
+    }
+
     /// Makes sure that the container does not run. Its files are kept, and [`ensure`](Self::ensure) starts it again.
     ///
     /// Its first process gets SIGTERM, and SIGKILL if it has not ended a few seconds later. Stopping a container that

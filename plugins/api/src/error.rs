@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::Capability;
+use crate::{Capability, ContainerKey};
 
 /// The reason why a call of an engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,15 @@ pub enum Remedy {
 }
 
 impl EngineError {
+    /// A container was not started, because nobody wired its network.
+    pub fn not_wired(container: &ContainerKey) -> Self {
+        Self::Failed {
+            verb: "start",
+            subject: container.engine_name(),
+            reason: "its network was not wired".to_owned(),
+        }
+    }
+
     /// The remedy.
     pub fn remedy(&self) -> Remedy {
         match self {

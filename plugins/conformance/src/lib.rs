@@ -55,6 +55,7 @@ macro_rules! for_each_case {
             lifecycle::the_engine_says_who_it_is [] [],
             lifecycle::a_container_is_made_found_listed_and_removed [] [],
             lifecycle::a_network_that_is_shown_early_is_its_own [] [],
+            lifecycle::one_in_a_prepared_network_starts_when_that_is_wired [] [PreparedNamespace],
             lifecycle::every_state_is_listed [Created] [],
             lifecycle::one_that_was_created_and_not_started_is_started [Created] [],
             lifecycle::one_that_was_stopped_by_hand_starts_again_as_another_process [Kill] [],

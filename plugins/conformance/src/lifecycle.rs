@@ -5,10 +5,10 @@ use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 
 use futures_util::future::{join, try_join_all};
-use orchestrator_plugin::{Container, ContainerSpec, EngineError, FoundState, Remedy};
+use orchestrator_plugin::{Capability, Container, ContainerSpec, EngineError, FoundState, Remedy};
 use tokio::sync::oneshot;
 
-use crate::support::{OWN, assert_exited, doing, fresh, new_id, new_mark, pid, spec, until};
+use crate::support::{OWN, assert_exited, can, doing, fresh, new_id, new_mark, pid, spec, until};
 use crate::{Act, Program, Subject};
 
 /// The engine names itself, and has what containers need.
@@ -72,6 +72,39 @@ pub async fn a_network_that_is_shown_early_is_its_own(subject: &impl Subject) {
     assert_eq!(again, made);
     early.await.unwrap_err();
     engine.remove(&container).await.unwrap();
+}
+
+/// No process runs before its network is wired, and none if nobody wires it. What was created meanwhile is started later.
+pub async fn one_in_a_prepared_network_starts_when_that_is_wired(subject: &impl Subject) {
+    let (engine, container) = fresh(subject);
+    if !can(engine.as_ref(), Capability::PreparedNamespace) {
+        return;
+    }
+    let (spec, namespace) = (spec(subject), subject.prepared().await);
+    let (sender, wired) = oneshot::channel();
+    drop(sender);
+    let given_up = engine.ensure_once_wired(&container, &spec, &namespace, wired).await;
+    assert!(matches!(given_up, Err(EngineError::Failed { .. })), "{given_up:?}");
+    let left = engine.find(&container).await.unwrap();
+    assert!(
+        left.as_ref().is_none_or(|found| found.state == FoundState::Created),
+        "{left:?}"
+    );
+
+    let (sender, wired) = oneshot::channel();
+    let wiring = async {
+        let seen = engine.find(&container).await.unwrap();
+        let _ = sender.send(());
+        seen
+    };
+    let (made, seen) = join(engine.ensure_once_wired(&container, &spec, &namespace, wired), wiring).await;
+    assert!(seen.is_none_or(|found| found.state == FoundState::Created));
+    let made = made.unwrap();
+    assert!(pid(&made) > 0);
+    if let Some(left) = left {
+        assert_eq!(made.reference, left.reference, "it is the one that was left");
+    }
+    engine.remove(&made.container()).await.unwrap();
 }
 
 /// Containers in every state are listed.
@@ -234,18 +267,17 @@ pub async fn one_that_ends_at_once_says_how(subject: &impl Subject) {
 /// The error names the image, and is the operator's to mend.
 pub async fn a_missing_image_is_reported_and_nothing_is_left(subject: &impl Subject) {
     let (engine, container) = fresh(subject);
-    let missing = ContainerSpec {
-        image: "orchestrator/nowhere".to_owned(),
-        ..spec(subject)
-    };
-    let faults = [
-        engine.ensure(&container, &missing, &OWN).await.unwrap_err(),
-        engine.check_image(&missing.image).await.unwrap_err(),
-    ];
-    for fault in faults {
-        let named = matches!(&fault, EngineError::ImageMissing { image } if *image == missing.image);
-        assert!(named, "{fault}");
-        assert_eq!(fault.remedy(), Remedy::Operator);
+    for image in ["orchestrator/nowhere".to_owned(), format!("sha256:{}", "ab".repeat(32))] {
+        let missing = ContainerSpec { image, ..spec(subject) };
+        let faults = [
+            engine.ensure(&container, &missing, &OWN).await.unwrap_err(),
+            engine.check_image(&missing.image).await.unwrap_err(),
+        ];
+        for fault in faults {
+            let named = matches!(&fault, EngineError::ImageMissing { image } if *image == missing.image);
+            assert!(named, "{fault}");
+            assert_eq!(fault.remedy(), Remedy::Operator);
+        }
     }
     assert_eq!(engine.list().await.unwrap(), []);
 }

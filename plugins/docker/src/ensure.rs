@@ -10,7 +10,7 @@ use std::time::Duration;
 use bollard::models::{ContainerCreateBody, ContainerStateStatusEnum as Status};
 use bollard::query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions};
 use bytes::Bytes;
-use orchestrator_plugin::{Container, ContainerSpec, EngineError, Found, FoundState, ImageFacts, NetworkMode, Turn};
+use orchestrator_plugin::{Container, ContainerSpec, EngineError, Found, FoundState, NetworkMode, Turn};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -18,22 +18,25 @@ use crate::DockerEngine;
 use crate::connect::Connection;
 use crate::container::plan_container;
 use crate::copy::archive_of;
-use crate::errors::{ApiError, CONFLICT};
+use crate::errors::{ApiError, CONFLICT, NOT_FOUND, status};
 use crate::find::{Ours, engine_status};
 use crate::share::Network;
+use crate::wired::Wired;
 
 /// The pause before the next try for a name that belongs to a container which is not visible yet or any more.
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl DockerEngine {
-    /// Creates the container if it is missing, and starts it if it does not run.
+    /// Creates the container if it is missing, and starts it if it does not run, but not before its network is `wired`.
     ///
-    /// A new container takes five requests in four steps: search and image at the same time, create, start, inspect.
+    /// A new container takes five requests in four steps: search and image at the same time, create, start, inspect. An
+    /// image that is named by its id is not asked for.
     pub(crate) async fn ensure_container(
         &self,
         container: &Container,
         spec: &ContainerSpec,
         network: &NetworkMode,
+        mut wired: Wired,
     ) -> Result<Found, EngineError> {
         self.require(spec.needs().with(network.capability()))?;
         let name = container.key.engine_name();
@@ -46,6 +49,7 @@ impl DockerEngine {
         loop {
             let (existing, image) = self.find_with_image(container, spec).await?;
             if let Some(existing) = existing {
+                wired.wait(container).await?;
                 match self.ensure_runs(container, files.as_ref(), &network, existing).await? {
                     Some(found) => return Ok(found),
                     None => continue,
@@ -54,21 +58,25 @@ impl DockerEngine {
             // A container may outlive its image on the engine, so that a missing image is no reason not to search.
             let image = match image {
                 Some(image) => image?,
-                None => self.connection.check_image(&spec.image).await?,
+                None => self.connection.check_image(&spec.image).await?.id,
             };
             let namespace = network.namespace();
-            let body = plan_container(&self.mark, container, spec, &namespace, &image.id, &self.log);
+            let body = plan_container(&self.mark, container, spec, &namespace, &image, &self.log);
             let turn = self.creations.turn(&container.key).await;
             let error = match create(self.connection.clone(), name.clone(), body, turn).await {
-                Ok(reference) => return self.start_first(container, files.as_ref(), &reference).await,
+                Ok(reference) => {
+                    wired.wait(container).await?;
+                    return self.start_first(container, files.as_ref(), &reference).await;
+                }
                 Err(error) => error,
             };
             if !is_name_taken(&error) {
-                return Err(self.connection.explain("create", &name, error));
+                return Err(self.explain_creation(&name, &image, error).await);
             }
             match self.inspect(&name).await? {
                 Some(account) => {
                     let existing = self.ours(container, account).ok_or_else(|| stranger(&name))?;
+                    wired.wait(container).await?;
                     if let Some(found) = self.ensure_runs(container, files.as_ref(), &network, existing).await? {
                         return Ok(found);
                     }
@@ -91,17 +99,30 @@ impl DockerEngine {
     }
 
     /// Searches the container. Where no reference is recorded there is probably none, so that the image is asked for
-    /// side by side.
+    /// side by side, unless its id is known.
     async fn find_with_image(
         &self,
         container: &Container,
         spec: &ContainerSpec,
-    ) -> Result<(Option<Ours>, Option<Result<ImageFacts, EngineError>>), EngineError> {
+    ) -> Result<(Option<Ours>, Option<Result<String, EngineError>>), EngineError> {
         if container.reference.is_some() {
             return Ok((self.find_ours(container).await?, None));
         }
+        if is_id(&spec.image) {
+            return Ok((self.find_marked(container).await?, Some(Ok(spec.image.clone()))));
+        }
         let (existing, image) = tokio::join!(self.find_marked(container), self.connection.check_image(&spec.image));
-        Ok((existing?, Some(image)))
+        Ok((existing?, Some(image.map(|image| image.id))))
+    }
+
+    /// Why the engine did not create a container: it may lack an image that was not asked for.
+    async fn explain_creation(&self, name: &str, image: &str, error: ApiError) -> EngineError {
+        if status(&error) == Some(NOT_FOUND)
+            && let Err(missing @ EngineError::ImageMissing { .. }) = self.connection.check_image(image).await
+        {
+            return missing;
+        }
+        self.connection.explain("create", name, error)
     }
 
     /// Starts a container for the first time, with its files in place.
@@ -240,6 +261,12 @@ fn stranger(name: &str) -> EngineError {
     }
 }
 
+/// Whether an image is named by its id, which never means another image.
+fn is_id(image: &str) -> bool {
+    let digest = image.strip_prefix("sha256:");
+    digest.is_some_and(|digest| digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// Whether a container of that name exists. Podman 4 reports this only in words.
 fn is_name_taken(error: &ApiError) -> bool {
     match error {
@@ -253,6 +280,21 @@ fn is_name_taken(error: &ApiError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_whole_digest_is_an_id() {
+        let digest = "b".repeat(64);
+        assert!(is_id(&format!("sha256:{digest}")));
+        for name in [
+            digest.as_str(),
+            "sha256:b",
+            "web",
+            &format!("web@sha256:{digest}"),
+            &format!("sha256:{}", "x".repeat(64)),
+        ] {
+            assert!(!is_id(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_taken_name_is_told_by_status_or_in_words() {

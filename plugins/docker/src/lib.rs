@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   list by label ┐
-//!   inspect image ┴─▶ create ─▶ (files) ─▶ start ─▶ inspect                          ensure
+//!   inspect image ┴─▶ create ─▶ (wired?) ─▶ (files) ─▶ start ─▶ inspect              ensure
 //!     │ ours exists     │ 409: the name is taken
 //!     └─▶ start it      └────▶ inspect ─▶ ours? start it · a stranger's? refuse
 //!         unless it runs
@@ -49,6 +49,7 @@ mod stats;
 mod stop;
 mod terminal;
 mod watch;
+mod wired;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -60,13 +61,14 @@ use orchestrator_plugin::{
     ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress,
     PullRequest, Stats,
 };
-use tokio::sync::{RwLock, Semaphore, mpsc};
+use tokio::sync::{RwLock, Semaphore, mpsc, oneshot};
 
 use connect::Connection;
 pub use connect::{Host, HostError};
 pub use dialect::Dialect;
 pub use log::LogLimit;
 pub use settings::{DockerKind, DockerSettings, PodmanKind};
+use wired::Wired;
 
 /// One Docker Engine or Podman behind one unix socket.
 #[derive(Debug)]
@@ -144,7 +146,19 @@ impl Engine for DockerEngine {
         spec: &ContainerSpec,
         network: &NetworkMode,
     ) -> Result<Found, EngineError> {
-        self.ensure_container(container, spec, network).await
+        self.ensure_container(container, spec, network, Wired::already()).await
+    }
+
+    async fn ensure_once_wired(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        namespace: &Path,
+        wired: oneshot::Receiver<()>,
+    ) -> Result<Found, EngineError> {
+        let network = NetworkMode::Prepared(namespace.to_owned());
+        self.ensure_container(container, spec, &network, Wired::when(wired))
+            .await
     }
 
     async fn stop(&self, container: &Container) -> Result<(), EngineError> {

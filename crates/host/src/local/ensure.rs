@@ -117,20 +117,27 @@ impl LocalHost {
         Err(self.not_wired(plan, fault).await)
     }
 
-    /// Makes a network namespace and wires it before the engine starts the first container in it.
+    /// Makes a network namespace, and wires it while the engine creates the first container, which starts when that is done.
     async fn wire_and_start(
         &self,
         plan: &InstancePlan,
         engine: &dyn Engine,
         first: &ContainerPlan,
     ) -> Result<Started, EnsureFault> {
-        let wired = async {
-            let netns = self.ensure_namespace(plan.id).await?;
-            self.wire_all(plan, &netns).await?;
-            Ok::<_, NetworkError>(netns)
+        let netns = match self.ensure_namespace(plan.id).await {
+            Ok(netns) => netns,
+            Err(fault) => return Err(self.not_wired(plan, fault).await),
         };
-        match wired.await {
-            Ok(netns) => self.start(plan, engine, first, &NetworkMode::Prepared(netns)).await,
+        let (sender, wired) = oneshot::channel();
+        let wiring = async {
+            self.wire_all(plan, &netns).await?;
+            // An engine that failed meanwhile does not listen any more.
+            let _ = sender.send(());
+            Ok::<_, NetworkError>(())
+        };
+        let (wiring, started) = tokio::join!(wiring, self.start_once_wired(plan, engine, first, &netns, wired));
+        match wiring {
+            Ok(()) => started,
             Err(fault) => Err(self.not_wired(plan, fault).await),
         }
     }
@@ -181,6 +188,22 @@ impl LocalHost {
         let spec = self.with_mounts(plan, container, resolved(&container.spec).await?);
         let made = engine
             .ensure_wired_early(&plan.container(container).container(), &spec, namespace)
+            .await?;
+        running(made)
+    }
+
+    /// The same in a network namespace of ours, as soon as that is wired.
+    async fn start_once_wired(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        container: &ContainerPlan,
+        netns: &Path,
+        wired: oneshot::Receiver<()>,
+    ) -> Result<Started, EnsureFault> {
+        let spec = self.with_mounts(plan, container, resolved(&container.spec).await?);
+        let made = engine
+            .ensure_once_wired(&plan.container(container).container(), &spec, netns, wired)
             .await?;
         running(made)
     }

@@ -33,6 +33,28 @@ async fn a_fresh_instance_costs_five_requests_of_which_four_in_a_row() {
 }
 
 #[tokio::test]
+async fn an_image_that_is_named_by_its_id_is_not_asked_for() {
+    let meter = Meter::before(Engine::shared(), &[]);
+    let (plugin, container) = (plugin_behind(&meter), Container::main(new_id()));
+    let pinned = ContainerSpec {
+        image: plugin.check_image(&spec().image).await.unwrap().id,
+        ..spec()
+    };
+    meter.read();
+    plugin
+        .ensure(&container, &pinned, &NetworkMode::EngineNamespace)
+        .await
+        .unwrap();
+    let (requests, _) = meter.read();
+    assert_eq!(requests.len(), 4, "{requests:#?}");
+    assert!(
+        requests.iter().all(|request| !request.contains("/images/")),
+        "{requests:#?}"
+    );
+    plugin.remove(&container).await.unwrap();
+}
+
+#[tokio::test]
 async fn files_cost_one_request_more_however_many_there_are() {
     let meter = Meter::before(Engine::shared(), SEARCH);
     let (plugin, container) = (plugin_behind(&meter), Container::main(new_id()));
