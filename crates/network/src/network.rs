@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::entry::Held;
 use crate::join::Joins;
 use crate::namespace::Namespace;
+use crate::sysctl::Ipv6Settings;
 use crate::{NetworkError, connection};
 
 /// How many attachments are wired at once.
@@ -35,6 +36,8 @@ pub struct Network {
     pub(crate) removals: Arc<AtomicU32>,
     /// The joined bridges, where instances may get ports on such.
     pub(crate) joins: Option<Arc<Joins>>,
+    /// The IPv6 settings of the daemon's namespace; `None` where this machine has none to be opened.
+    pub(crate) settings: Option<Arc<Ipv6Settings>>,
     /// The neighbour entries of attachments.
     pub(crate) held: Arc<Mutex<Held>>,
 }
@@ -58,6 +61,7 @@ impl Network {
             wiring: Arc::new(Semaphore::new(WIRED_AT_ONCE)),
             removals: Arc::default(),
             joins: None,
+            settings: Ipv6Settings::open().ok().map(Arc::new),
             held: Arc::default(),
         })
     }

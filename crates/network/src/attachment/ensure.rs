@@ -1,5 +1,6 @@
 //! Making an attachment what it shall be.
 
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::entry::set_forwarding;
 use crate::join::Place;
 use crate::link::{Link, find_link, remove_link};
 use crate::namespace::Namespace;
+use crate::sysctl::Ipv6Settings;
 use crate::{Bridge, Network, NetworkError, thread};
 
 /// How often a pair is made anew in one call before someone else must be at work on it.
@@ -77,7 +79,7 @@ impl Network {
         turn: Arc<OwnedSemaphorePermit>,
         place: Arc<Place>,
     ) -> Result<(), NetworkError> {
-        let netns = netns.clone();
+        let (netns, settings) = (netns.clone(), self.settings.clone());
         let plan = AttachmentPlan {
             bridge: place.bridge.clone(),
             ..plan.clone()
@@ -89,6 +91,7 @@ impl Network {
                 plan,
                 netns,
                 host,
+                settings,
                 inside: None,
             }
             .ensure()
@@ -104,6 +107,8 @@ struct Wiring {
     netns: Namespace,
     /// Netlink in the daemon's namespace.
     host: Handle,
+    /// The IPv6 settings there.
+    settings: Option<Arc<Ipv6Settings>>,
     /// Netlink in the instance's namespace, once the thread is there.
     inside: Option<Handle>,
 }
@@ -148,6 +153,7 @@ impl Wiring {
         {
             return self.remove_wrong(host).await;
         }
+        self.switch_ipv6_off();
         if !mark_host_end(&self.host, &self.plan).await? {
             return Ok(Attempt::Failed(Obstacle::Outside));
         }
@@ -158,6 +164,18 @@ impl Wiring {
             (Inside::Wired, _) => Ok(Attempt::Wired),
             (Inside::Wrong, Some(host)) => self.remove_wrong(host).await,
             (Inside::Wrong, None) => Ok(Attempt::Failed(Obstacle::Outside)),
+        }
+    }
+
+    /// Switches IPv6 off at the host end, which only passes packets on. Otherwise the kernel has a multicast route for each
+    /// port, goes through all of them for each multicast packet that the bridge takes, and reports groups from each port.
+    ///
+    /// A pair works without this, too.
+    fn switch_ipv6_off(&self) {
+        let Some(settings) = &self.settings else { return };
+        let interface = &self.plan.host_interface;
+        if let Err(fault) = settings.ensure(interface, "disable_ipv6", "1") {
+            tracing::debug!(interface, error = &fault as &dyn Error, "IPv6 stays on at a host end");
         }
     }
 

@@ -11,10 +11,11 @@ use nix::errno::Errno;
 use rtnetlink::{Handle, LinkUnspec, RouteMessageBuilder};
 
 use super::AttachmentPlan;
+use crate::NetworkError;
 use crate::address::{add_address, list_addresses};
 use crate::link::{Link, find_link};
 use crate::request::answer;
-use crate::{NetworkError, sysctl};
+use crate::sysctl::Ipv6Settings;
 
 /// The loopback interface is the first in every namespace.
 const LOOPBACK: u32 = 1;
@@ -70,17 +71,18 @@ impl InsideEnd<'_> {
 
     /// Sets what the kernel shall not do by itself on this interface, while it is still down if it is new.
     fn ensure_settings(&self) -> Result<(), NetworkError> {
+        let settings = Ipv6Settings::open()?;
         let interface = self.plan.interface.as_str();
         for interface in ["all", "default", interface] {
-            sysctl::ensure_ipv6(interface, "disable_ipv6", "0")?;
+            settings.ensure(interface, "disable_ipv6", "0")?;
         }
         for key in ["accept_ra", "autoconf", "accept_dad"] {
-            sysctl::ensure_ipv6(interface, key, "0")?;
+            settings.ensure(interface, key, "0")?;
         }
         if self.plan.is_single() {
             // Everything goes by the router, whatever a redirect says: it translates what a front door leads here.
             for interface in ["all", interface] {
-                sysctl::ensure_ipv6(interface, "accept_redirects", "0")?;
+                settings.ensure(interface, "accept_redirects", "0")?;
             }
         }
         Ok(())

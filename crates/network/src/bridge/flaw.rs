@@ -8,7 +8,7 @@ use ipnet::Ipv6Net;
 use super::{Bridge, BridgeIdentity, BridgePlan, SETTINGS};
 use crate::address::Held;
 use crate::link::Switching;
-use crate::sysctl;
+use crate::sysctl::Ipv6Settings;
 
 /// Something about a bridge that is not as planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +114,10 @@ pub(super) fn of_settings(bridge: &Bridge) -> Vec<BridgeFlaw> {
     if !bridge.ours {
         return Vec::new();
     }
-    let is_other = |key: &str, value: &str| sysctl::read_ipv6(&bridge.name, key).is_some_and(|found| found != value);
+    let Ok(settings) = Ipv6Settings::open() else {
+        return Vec::new();
+    };
+    let is_other = |key: &str, value: &str| settings.read(&bridge.name, key).is_some_and(|found| found != value);
     let changed = SETTINGS.into_iter().filter(|(key, value)| is_other(key, value));
     changed.map(|(key, _)| BridgeFlaw::Setting(key)).collect()
 }

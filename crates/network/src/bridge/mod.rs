@@ -36,7 +36,8 @@ use crate::address::{
 use crate::link::{LINK_GROUP, Link, find_link};
 use crate::name::{check_mark, check_name};
 use crate::request::answer;
-use crate::{Network, NetworkError, sysctl, thread};
+use crate::sysctl::Ipv6Settings;
+use crate::{Network, NetworkError, thread};
 
 /// The settings of a bridge that we made, under `net.ipv6.conf.BRIDGE`: IPv6 is on, nothing is taken from router
 /// advertisements, and no address waits for duplicate address detection.
@@ -139,11 +140,12 @@ impl Network {
     /// Sets up what is ours to set up, and brings it up.
     async fn set_up_ours(&self, bridge: &Bridge, mark: &str) -> Result<(), NetworkError> {
         let name = bridge.name.clone();
-        let settings = move || {
-            let mut settings = SETTINGS.iter();
-            settings.try_for_each(|(key, value)| sysctl::ensure_ipv6(&name, key, value))
+        let set = move || {
+            let settings = Ipv6Settings::open()?;
+            let mut all = SETTINGS.iter();
+            all.try_for_each(|(key, value)| settings.ensure(&name, key, value))
         };
-        thread::run(&self.own, settings).await?;
+        thread::run(&self.own, set).await?;
         let mut change = LinkUnspec::new_with_index(bridge.index).alias(mark).up();
         if let Some(mac) = bridge.mac {
             // The kernel keeps an address that it was given, also if it is the one that it has.

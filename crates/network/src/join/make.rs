@@ -10,7 +10,8 @@ use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 use super::mark::{JoinMark, ends_of};
 use crate::link::{LINK_GROUP, Link, find_link, remove_link};
 use crate::request::answer;
-use crate::{Bridge, BridgeFlaw, Network, NetworkError, sysctl, thread};
+use crate::sysctl::Ipv6Settings;
+use crate::{Bridge, BridgeFlaw, Network, NetworkError, thread};
 
 impl Network {
     /// Brings a joined bridge and its join to what they are to be. `Joins::making` is held meanwhile.
@@ -45,7 +46,10 @@ impl Network {
     /// A joined bridge switches packets and takes part in nothing.
     async fn switch_ipv6_off(&self, name: &str) -> Result<(), NetworkError> {
         let interface = name.to_owned();
-        thread::run(&self.own, move || sysctl::ensure_ipv6(&interface, "disable_ipv6", "1")).await
+        thread::run(&self.own, move || {
+            Ipv6Settings::open()?.ensure(&interface, "disable_ipv6", "1")
+        })
+        .await
     }
 
     /// Makes the pair unless it is there, and both ends ports of their bridges.

@@ -130,6 +130,8 @@ fn host_end_has_no_address_of_its_own() -> Result<()> {
         let instance = Instance::start()?;
         network.ensure_attachment(&attachment_plan(1), &instance.netns).await?;
         assert_eq!(link("o-1")?["inet6_addr_gen_mode"], "none");
+        let routes = ip("-6 route show table all dev o-1")?;
+        assert!(routes.as_array().is_none_or(Vec::is_empty), "no multicast: {routes}");
         let addresses = ip("-6 addr show dev o-1")?;
         assert!(
             addresses[0]["addr_info"].as_array().is_none_or(Vec::is_empty),
