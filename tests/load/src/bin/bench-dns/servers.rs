@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use orchestrator_lab::{Daemon, Lab, Link, Namespace, PREFIX, Program, Settings, poll};
 use serde_json::json;
 
@@ -53,7 +53,10 @@ pub(crate) fn address(number: u32) -> String {
 /// The machine of all servers.
 pub(crate) struct Site {
     daemon: Daemon,
-    _others: [Program; 2],
+    /// The process of the daemon.
+    ours: u32,
+    knot: Program,
+    dnsmasq: Program,
     host: Namespace,
 }
 
@@ -68,12 +71,13 @@ impl Site {
         let settings = |place: &str| Settings::new(place).spool().link(link).with(&listen).text();
         let mut daemon = Daemon::start(&host, binary, settings)?;
         daemon.wait_until_ready(LIMIT)?;
-        let pid = daemon.program().pid().to_string();
-        host.run("taskset", &["-a", "-c", "-p", "0", &pid])?;
-        let others = [knot(lab, &host, names)?, dnsmasq(lab, &host, names)?];
+        let ours = daemon.program().pid();
+        host.run("taskset", &["-a", "-c", "-p", "0", &ours.to_string()])?;
         let site = Self {
             daemon,
-            _others: others,
+            ours,
+            knot: knot(lab, &host, names)?,
+            dnsmasq: dnsmasq(lab, &host, names)?,
             host,
         };
         for number in 1..=names {
@@ -102,6 +106,25 @@ impl Site {
 
     pub(crate) fn host(&self) -> &Namespace {
         &self.host
+    }
+
+    /// The processor time of a server since its start.
+    pub(crate) fn processor_time(&self, kind: Kind) -> Result<Duration> {
+        let pid = match kind {
+            Kind::Ours => self.ours,
+            Kind::Knot => self.knot.pid(),
+            Kind::Dnsmasq => self.dnsmasq.pid(),
+        };
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let shown = fs::read_to_string(thread?.path().join("schedstat"))?;
+            let on_processor = shown
+                .split(' ')
+                .next()
+                .context("the kernel shows no time of a thread")?;
+            nanoseconds += on_processor.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
     }
 
     /// Records the lease of an address: it is durable when this returns.
