@@ -6,6 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::life::LONGEST_PAUSE;
+
 /// The most characters of a text of an authority's that are shown.
 const LONGEST: usize = 300;
 /// The most characters of the answer of a proof.
@@ -103,6 +105,15 @@ impl Refusal {
         Self {
             is_passing: false,
             ..Self::passing(reason)
+        }
+    }
+
+    /// A certificate that was issued is of no use. The next one probably is not either, and authorities limit how many they
+    /// issue for a name: the next order is placed a day later.
+    pub(crate) fn wasted(reason: impl Into<String>) -> Self {
+        Self {
+            after: Some(LONGEST_PAUSE),
+            ..Self::over(reason)
         }
     }
 

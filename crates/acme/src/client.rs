@@ -241,8 +241,13 @@ impl Client {
 
     async fn ask_chain(&mut self, order: &str) -> Result<String, Refusal> {
         let mut order = self.order(order).await?;
+        // The order is valid, so that a certificate exists, whatever is said of its place.
         let said = order.certificate().await;
-        self.told_of_order(said)?
+        self.told(said)
+            .map_err(|refusal| Refusal {
+                is_passing: true,
+                ..refusal
+            })?
             .ok_or_else(|| Refusal::passing("the authority still makes the certificate"))
     }
 }

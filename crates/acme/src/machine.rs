@@ -28,7 +28,8 @@ const POLL: Duration = Duration::from_secs(1);
 const LONGEST_POLL: Duration = Duration::from_secs(30);
 /// How long the balancers may take to show a proof before the order is looked at again. It may have ended meanwhile.
 const PROVING: Duration = Duration::from_secs(3600);
-/// An order is given up after so many failures of its own, or so long after it was placed.
+/// An order is given up after so many failures of its own before the authority has its signing request, or so long after it was
+/// placed. With the signing request there may be a certificate, and another order would be another certificate.
 const MOST_FAILURES: u32 = 6;
 const LONGEST_ORDER: Duration = Duration::from_secs(86_400);
 
@@ -137,7 +138,7 @@ impl Order {
     }
 
     fn is_hopeless(&self, now: Timestamp) -> bool {
-        self.failures >= MOST_FAILURES || now >= self.placed.plus(LONGEST_ORDER)
+        (self.failures >= MOST_FAILURES && !self.is_finalized) || now >= self.placed.plus(LONGEST_ORDER)
     }
 }
 
@@ -214,6 +215,7 @@ impl Case {
             }
             Standing::Valid => {
                 order.proofs.clear();
+                order.is_finalized = true;
                 order.stage = Stage::Fetch;
                 return;
             }

@@ -114,7 +114,7 @@ impl Known {
         let key = self.key.as_ref().and_then(Secret::expose_text).unwrap_or_default();
         let life = read_chain(&chain, key, name)
             .and_then(|life| (hands.fits)(&chain, key).map(|()| life))
-            .map_err(|fault| Refusal::over(format!("the certificate of the authority cannot be used: {fault}")))?;
+            .map_err(|fault| Refusal::wasted(format!("the certificate of the authority cannot be used: {fault}")))?;
         let kept = Kept::new(hands.directory, chain, key);
         let row = certificate_row(name);
         record::keep(hands.vault, &row, &kept).await.map_err(Refusal::ours)?;

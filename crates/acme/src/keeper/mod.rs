@@ -70,6 +70,13 @@ struct Hands<'t> {
     now: &'t (dyn Fn() -> Timestamp + Sync),
 }
 
+/// A name whose record cannot be read.
+struct Unread {
+    reason: String,
+    /// Its certificate, if that can be.
+    kept: Option<Arc<Kept>>,
+}
+
 impl Keeper {
     /// Keeps certificates of the authority with this directory, as far as balancers can show them.
     pub fn new(directory: &str, fits: Fits) -> Self {
@@ -194,7 +201,9 @@ impl Keeper {
                     is_new = true;
                     self.names.insert(name.clone(), known);
                 }
-                Err(reason) => {
+                Err(Unread { reason, kept }) => {
+                    // The certificate is shown all the same, and no step is taken without the order.
+                    turn.shown.extend(kept.map(|kept| (name.clone(), kept)));
                     let fault = format!("its certificate cannot be read: {reason}");
                     turn.faults.insert(name.clone(), fault);
                     turn.due(now.plus(RETRY));
@@ -205,9 +214,10 @@ impl Keeper {
     }
 
     /// What is on record of a name.
-    async fn load(&mut self, name: &str, vault: &dyn Vault, now: Timestamp) -> Result<Known, String> {
-        let kept: Option<Kept> = record::read(vault, &certificate_row(name)).await?;
-        let attempt: Option<Attempt> = record::read(vault, &order_row(name)).await?;
+    async fn load(&mut self, name: &str, vault: &dyn Vault, now: Timestamp) -> Result<Known, Unread> {
+        let unread = |reason| Unread { reason, kept: None };
+        let kept: Option<Kept> = record::read(vault, &certificate_row(name)).await.map_err(unread)?;
+        let attempt: Result<Option<Attempt>, String> = record::read(vault, &order_row(name)).await;
         let read = kept.map(|kept| {
             let life = read_chain(&kept.chain, kept.key(), name);
             let fits = life.and_then(|life| (self.fits)(&kept.chain, kept.key()).map(|()| life));
@@ -234,6 +244,10 @@ impl Keeper {
             kept: kept.map(Arc::new),
             key: None,
         };
+        let attempt = attempt.map_err(|reason| Unread {
+            reason,
+            kept: known.kept.clone(),
+        })?;
         let Some(attempt) = attempt else { return Ok(known) };
         if known.case.next(now, &BTreeSet::new()) != Step::Place {
             // It was interrupted after its certificate was kept.

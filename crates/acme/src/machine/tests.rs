@@ -200,6 +200,20 @@ fn an_order_of_which_each_question_fails_is_given_up() {
 }
 
 #[test]
+fn an_order_that_may_have_a_certificate_is_given_up_after_a_day_and_not_before() {
+    let mut valid = placed();
+    valid.looked(Standing::Valid, NOW);
+    for mut case in [finalized(), valid] {
+        for _ in 0..3 * MOST_FAILURES {
+            case.refused(&Refusal::passing("503"), NOW);
+            assert!(case.order.is_some());
+        }
+        case.refused(&Refusal::passing("503"), after(24 * HOUR));
+        assert!(case.order.is_none());
+    }
+}
+
+#[test]
 fn an_order_is_not_given_up_because_our_own_record_fails() {
     let mut case = finalized();
     for _ in 0..3 * MOST_FAILURES {

@@ -167,6 +167,10 @@ async fn an_order_ends_only_if_the_authority_does_not_know_it() {
     server.set("/order/1", server.order("ready", &["/authorization"]));
     server.set("/finalize", Answer::problem("orderNotReady", 403));
     assert!(client.finalize(&url, b"request").await.unwrap_err().is_passing);
+    // The order is valid, and the place of its certificate is not there yet.
+    server.set("/order/1", server.order("valid", &["/authorization"]));
+    server.set("/certificate", Answer::text(404, "<html>"));
+    assert!(client.fetch(&url).await.unwrap_err().is_passing);
     server.set("/order/1", Answer::text(404, "<html>"));
     let refusal = client.look(&url).await.unwrap_err();
     assert!(

@@ -122,7 +122,9 @@ impl Server {
     pub(crate) fn order(&self, status: &str, authorizations: &[&str]) -> Answer {
         let at = |path: &&str| format!("{}{path}", self.base);
         let urls: Vec<String> = authorizations.iter().map(at).collect();
-        Answer::json(&json!({"status": status, "authorizations": urls, "finalize": at(&"/finalize")}))
+        Answer::json(
+            &json!({"status": status, "authorizations": urls, "finalize": at(&"/finalize"), "certificate": at(&"/certificate")}),
+        )
     }
 
     /// An authorization with this token.

@@ -104,7 +104,7 @@ async fn an_order_that_hangs_holds_up_no_other_name() {
 }
 
 #[tokio::test]
-async fn the_name_of_which_the_authority_was_asked_in_vain_is_asked_of_last() {
+async fn a_name_that_was_refused_is_asked_last() {
     let world = World::new();
     let refusal = Refusal::passing("the account is locked").of_all();
     world.state.lock().unwrap().refusals = vec![("place", "a.example".to_owned(), refusal)];
@@ -160,8 +160,25 @@ async fn a_good_certificate_is_not_replaced_by_one_that_cannot_be_shown() {
     let turn = world.run(&mut first, &[NAME], world.now().plus(MINUTE / 2)).await;
     assert!(turn.faults[NAME].contains("cannot be used: it is unfit"), "{turn:?}");
     assert_eq!(turn.shown, before.shown);
+    let issued = world.state.lock().unwrap().issued;
+    world.run(&mut first, &[NAME], world.now().plus(MINUTE * 60 * 23)).await;
+    assert_eq!(world.state.lock().unwrap().issued, issued, "authorities limit them");
     let turn = world.turn(&mut fresh(), &[NAME], true).await;
     assert_eq!(turn.shown, before.shown, "it is on record, too");
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_hides_no_certificate_and_is_not_replaced() {
+    let world = World::new();
+    let mut first = fresh();
+    let before = world.run(&mut first, &[NAME], after(MINUTE)).await;
+    let order = format!("acme/order/{NAME}");
+    world.unreadable.lock().unwrap().insert(order.clone());
+    let asked = world.state.lock().unwrap().asked;
+    let turn = world.turn(&mut fresh(), &[NAME], true).await;
+    assert_eq!(turn.shown, before.shown);
+    assert!(turn.faults[NAME].contains("it does not open") && turn.next.is_some());
+    assert_eq!(world.state.lock().unwrap().asked, asked);
 }
 
 #[tokio::test]
