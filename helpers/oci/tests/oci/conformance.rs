@@ -165,7 +165,8 @@ impl Subject for Subjected {
     }
 
     async fn prepared(&self) -> PathBuf {
-        let namespace = self.oci.lab().namespace("prepared").expect("a namespace");
+        let name = format!("prepared-{}", new_id());
+        let namespace = self.oci.lab().namespace(&name).expect("a namespace");
         let path = namespace.path().to_owned();
         self.namespaces.lock().unwrap().push(namespace);
         path

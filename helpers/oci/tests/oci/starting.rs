@@ -19,14 +19,14 @@ struct Held {
 }
 
 impl Held {
-    /// `seconds` is how long the helper waits for a start.
-    fn start(seconds: &str) -> Self {
+    /// `seconds` is how long the helper waits for a start, and `code` what the runtime ends with when it has made one.
+    fn start(seconds: &str, code: &str) -> Self {
         let lab = Lab::new().unwrap();
         let place = lab.place("held").unwrap();
         let runtime = place.join("runtime");
         let text = format!(
             "#!/bin/sh\ncase \" $* \" in *\" exec \"*) ;; *) exec runc \"$@\" ;; esac\n\
-             : >{0}/called\nwhile ! test -e {0}/go; do sleep 0.02; done\nrunc \"$@\"\ncode=$?\n: >{0}/ended\nexit $code\n",
+             : >{0}/called\nwhile test -d {0} && ! test -e {0}/go; do sleep 0.02; done\nrunc \"$@\"\n: >{0}/ended\nexit {code}\n",
             place.display()
         );
         fs::write(&runtime, text).unwrap();
@@ -64,7 +64,7 @@ async fn running(held: &Held) -> (Arc<dyn Engine>, Container, ExecRequest) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_that_goes_away_while_its_command_starts_holds_up_no_removal() {
-    let held = Held::start("30");
+    let held = Held::start("30", "0");
     let (engine, container, request) = running(&held).await;
     let call = {
         let (engine, container) = (engine.clone(), container.clone());
@@ -79,15 +79,29 @@ async fn a_caller_that_goes_away_while_its_command_starts_holds_up_no_removal() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_starts_after_its_time_is_ended_and_holds_up_no_removal() {
-    let held = Held::start("1");
+    let held = Held::start("1", "0");
     let (engine, container, request) = running(&held).await;
     let late = engine.exec(&container, &request).await.map(drop).unwrap_err();
     assert!(matches!(late, EngineError::Timeout { .. }), "{late:?}");
     held.let_go();
     engine.remove(&container).await.unwrap();
-    // The files of the start are gone with it, and nothing else is left.
+    // No process of it is left.
     poll("all shims to end", PATIENCE, || {
         held.oci.shims().ok().filter(Vec::is_empty)
     })
     .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_runtime_fails_after_the_start_holds_up_no_removal() {
+    let held = Held::start("30", "1");
+    let (engine, container, request) = running(&held).await;
+    let call = {
+        let (engine, container) = (engine.clone(), container.clone());
+        tokio::spawn(async move { engine.exec(&container, &request).await.map(drop) })
+    };
+    held.wait_for("called");
+    held.let_go();
+    call.await.unwrap().unwrap_err();
+    engine.remove(&container).await.unwrap();
 }

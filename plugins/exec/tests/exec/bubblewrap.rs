@@ -372,6 +372,42 @@ fn ask(place: &Place, programs: &Path, image: &str, seconds: u32) -> serde_json:
     serde_json::from_slice(&asked.wait_with_output().unwrap().stdout).unwrap()
 }
 
+/// Puts a `cp` in place that does `then`, for copies of `of` not before the file is there which is returned.
+fn hold_copies(programs: &Path, of: &str, then: &str) -> PathBuf {
+    let go = programs.join("go");
+    let waits = format!(
+        "while test -d {} && ! test -e {}; do sleep 0.02; done",
+        programs.display(),
+        go.display()
+    );
+    let cp = format!("#!/bin/sh\ncase \"$*\" in *{of}*) {waits} ;; esac\n{then}\n");
+    fs::write(programs.join("cp"), cp).unwrap();
+    fs::set_permissions(programs.join("cp"), fs::Permissions::from_mode(0o755)).unwrap();
+    go
+}
+
+#[test]
+fn a_copy_that_fails_after_its_call_says_why_to_the_next_and_is_made_anew() {
+    let place = Place::new();
+    let programs = place.0.join("programs");
+    fs::create_dir(&programs).unwrap();
+    // As much as a full disk has cp say.
+    let fails = "head --bytes=200000 /dev/zero | tr '\\0' x >&2; echo 'No space left on device' >&2; exit 1";
+    let go = hold_copies(&programs, IMAGE, fails);
+    let answer = ask(&place, &programs, IMAGE, 1);
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("is still being copied"), "{message}");
+    fs::write(&go, "").unwrap();
+    let answer = ask(&place, &programs, IMAGE, 60);
+    assert_eq!(answer["error"]["code"], 11, "{answer}");
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("No space left on device"), "{message}");
+    assert!(message.len() < 2000, "bounded");
+    fs::remove_file(programs.join("cp")).unwrap();
+    let answer = ask(&place, &programs, IMAGE, 60);
+    assert!(answer["result"]["id"].is_string(), "{answer}");
+}
+
 #[test]
 fn an_image_that_takes_longer_than_a_call_is_kept_all_the_same_and_holds_up_no_other() {
     let place = Place::new();
@@ -380,13 +416,7 @@ fn an_image_that_takes_longer_than_a_call_is_kept_all_the_same_and_holds_up_no_o
     let images = place.0.join("images");
     publish_at(&images, "large");
     // The copy of the large image waits until the test lets it go.
-    let go = programs.join("go");
-    let cp = format!(
-        "#!/bin/sh\ncase \"$*\" in *images/large*) while ! test -e {}; do sleep 0.02; done ;; esac\nexec /bin/cp \"$@\"\n",
-        go.display()
-    );
-    fs::write(programs.join("cp"), cp).unwrap();
-    fs::set_permissions(programs.join("cp"), fs::Permissions::from_mode(0o755)).unwrap();
+    let go = hold_copies(&programs, "images/large", "exec /bin/cp \"$@\"");
     for _ in 0..2 {
         let answer = ask(&place, &programs, "large", 2);
         assert_eq!(answer["error"]["code"], 11, "{answer}");

@@ -1,4 +1,5 @@
-//! The process of a command: it is a child of the helper, and is reaped whatever becomes of the request.
+//! The process of a command: it is a child of the helper, and is reaped whatever becomes of the request, as soon as the
+//! runtime has written its number.
 //!
 //! Its container's other processes do not end before (pid_namespaces(7)), so that one that nobody reaps would hold up the
 //! removal of its container.
@@ -9,7 +10,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
@@ -59,7 +60,7 @@ async fn reaped(handle: OwnedFd) -> i64 {
 ///
 /// # Errors
 ///
-/// When the process of the runtime or the command cannot be followed. Then the command is killed.
+/// When the process of the runtime or the command cannot be followed. Then the command is killed, if its number is known.
 pub(super) async fn started(mut runtime: process::Child, within: Duration, files: &Arc<Files>) -> io::Result<Started> {
     let handle = match open(runtime.id()) {
         Ok(handle) => handle,
@@ -67,9 +68,9 @@ pub(super) async fn started(mut runtime: process::Child, within: Duration, files
             // Without a descriptor for it, only a thread can wait for it.
             let files = files.clone();
             spawn_blocking(move || {
-                if runtime.wait().is_ok_and(|status| status.success()) {
-                    end(&files);
-                }
+                // However it ended.
+                let _ = runtime.wait();
+                end(&files);
             });
             return Err(error);
         }
@@ -89,25 +90,33 @@ pub(super) async fn started(mut runtime: process::Child, within: Duration, files
                     spawn_blocking(move || end(&files));
                 })
         }
-        code => Ok(Started::Not(code)),
+        code => {
+            // It may have failed after it started the command.
+            let files = files.clone();
+            drop(spawn_blocking(move || end(&files)));
+            Ok(Started::Not(code))
+        }
     }
 }
 
 /// Kills the command of a runtime that took too long, if it starts it after all. Its caller has been told that it failed.
 async fn end_late(ending: JoinHandle<io::Result<OwnedFd>>, files: Arc<Files>) {
     let Ok(Ok(runtime)) = ending.await else { return };
-    if reap(runtime) == Some(0) {
-        // Nobody waits for the thread.
-        drop(spawn_blocking(move || end(&files)));
-    }
+    reap(runtime);
+    // Nobody waits for the thread.
+    drop(spawn_blocking(move || end(&files)));
 }
 
-/// Kills and reaps the command whose number the runtime wrote. It needs no descriptor but to read that, and waits until the
-/// kernel has ended the process.
+/// Kills and reaps the command whose number the runtime wrote, if it is a child of the helper: a runtime that failed may have
+/// reaped it. It needs no descriptor but to read the number, and waits until the kernel has ended the process.
 fn end(files: &Files) {
     let pid = runc::read_pid(&files.files.pid).ok();
     let pid = pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
     let Some(pid) = pid else { return };
+    let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    if waitid(WaitId::Pid(pid), looks).is_err() {
+        return;
+    }
     // A child that was not reaped keeps its number. One that has ended already is no error.
     let _ = kill_process(pid, Signal::KILL);
     let _ = waitpid(Some(pid), WaitOptions::empty());
