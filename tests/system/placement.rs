@@ -56,7 +56,7 @@ fn services_wait_for_a_host_with_their_role_and_go_on_when_the_settings_give_it(
     let events = site.daemon.items("/v1/events").unwrap();
     let waiting = events.iter().filter(|event| event["kind"] == "instance-waiting");
     let waiting = waiting.filter(|event| event["service"] == "web").count();
-    assert_eq!(waiting, 2, "once for each slot");
+    assert_eq!(waiting, 1, "once for the reason");
 
     let settings = site.daemon.place().join("settings.toml");
     let before = fs::read_to_string(&settings).unwrap();

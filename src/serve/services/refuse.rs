@@ -72,9 +72,10 @@ impl Services {
             let listens = other.listen.iter().any(|listen| listen.address == address);
             listens.then(|| {
                 format!(
-                    "service {} listens on {address} as its virtual address{}; take another one, or remove it there first",
+                    "service {} listens on {address} as its virtual address{}; take another one, or {}",
                     held.version.service,
-                    in_version(held)
+                    in_version(held),
+                    until_free(held)
                 )
             })
         });
@@ -94,7 +95,8 @@ fn shared(own: &ServiceSpec, held: &HeldVersion, settings: &Settings) -> Option<
     };
     if let Some(Route { host, path, .. }) = other.routes.iter().find(is_same) {
         return Some(format!(
-            "service {name} has the route {host}{path} already{version}; take another one, or remove it there first"
+            "service {name} has the route {host}{path} already{version}; take another one, or {}",
+            until_free(held)
         ));
     }
     let is_same = |listen: &&Listen| {
@@ -103,8 +105,17 @@ fn shared(own: &ServiceSpec, held: &HeldVersion, settings: &Settings) -> Option<
     };
     let Listen { address, number, .. } = other.listen.iter().find(is_same)?;
     Some(format!(
-        "service {name} has the virtual address [{address}]:{number} already{version}; take another one"
+        "service {name} has the virtual address [{address}]:{number} already{version}; take another one, or {}",
+        until_free(held)
     ))
+}
+
+/// Says what has a service give up something.
+fn until_free(held: &HeldVersion) -> &'static str {
+    match held.in_force {
+        true => "remove it there first",
+        false => "wait until the present version serves",
+    }
 }
 
 /// Says of which version something is that nobody sees at the service now.

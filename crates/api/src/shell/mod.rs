@@ -31,6 +31,9 @@ use super::routes::Shared;
 /// The path of lines.
 pub(super) const PATH: &str = "/v1/shell";
 
+/// How much of the first word of a line is logged, in bytes.
+const LONGEST_VERB: usize = 32;
+
 /// The largest line with its files, in bytes.
 pub(super) const LARGEST: usize = 16 << 20;
 
@@ -105,9 +108,10 @@ pub(super) async fn run(
     Ok(Records::new(&own, receiver, work))
 }
 
-/// The verb of a line, which names nothing secret.
+/// The verb of a line, which names nothing secret. It is whatever was typed first, so that its length is bounded.
 fn first_word(line: &str) -> &str {
-    line.split_whitespace().next().unwrap_or_default()
+    let word = line.split_whitespace().next().unwrap_or_default();
+    &word[..word.floor_char_boundary(LONGEST_VERB)]
 }
 
 /// Runs a line, and returns its exit code.

@@ -114,11 +114,12 @@ impl Services {
                 return Err(fault);
             }
         }
+        // What is recorded is shown first: many slots take many updates.
+        self.publish(&reading);
         if let Some(update) = self.observed(&reading) {
             self.inner.records.update_service(update).await?;
             return Ok(After::Again);
         }
-        self.publish(&reading);
         if self.is_over(&reading.situation).await? {
             self.forget(name);
             return Ok(After::Gone);

@@ -7,8 +7,8 @@
 //! - **Answers**: the same 200 names, asked for by dnsperf over loopback. Each server runs on the first processor and has
 //!   it for itself, dnsperf on the second. The servers take turns in each round; medians of the rounds are printed.
 //! - **Processor time**: dnsperf asks no more than one processor can, and a server may be idle meanwhile. So the time that
-//!   a server spends on its processor is measured: the answers that it gives in a second of it. What the kernel does for
-//!   dnsperf, such as queueing a question to the server, is in none.
+//!   a server spends on its processor is measured: the answers that it gives in a second of it. It has
+//!   nothing of what the kernel does for dnsperf, such as queueing a question to the server.
 //! - **Change**: a lease is recorded with another client, and the name is asked for until it leads to its address. The time
 //!   is from the answer of the API, which comes when the lease is durable.
 
