@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::authority::{Authority, Proof, Reach, Refusal, Standing, in_one_line};
 use crate::http::Http;
 use crate::record::{self, AccountRecord, Vault, account_row};
-use crate::refusal::{is_gone, is_too_many, is_without_account, refusal, words};
+use crate::refusal::{is_gone, is_passing, is_too_many, is_without_account, refusal, words};
 
 /// How long one question may take: several exchanges, each with a limit of its own.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -223,8 +223,9 @@ impl Client {
             return Ok(());
         }
         match challenge.set_ready().await {
-            // It may be what is wrong with the proof already. The next look at the order says so, and whether it goes on.
-            Err(Error::Api(problem)) if problem.status.is_none_or(|status| status < 500 && status != 429) => {
+            // The library answers here what is wrong with the proof, too. The next look at the order says so, and whether it
+            // goes on.
+            Err(Error::Api(problem)) if !is_passing(&problem) => {
                 let reason = words(&problem);
                 tracing::warn!(reason, "the authority was asked to check a proof, and complains");
                 Ok(())

@@ -15,10 +15,10 @@
 //! - A good certificate is shown until there is another one.
 //! - The private key of an order is kept before the order is completed, and the order until its certificate is kept. So
 //!   what a crash interrupts is taken up again, and no certificate is issued twice. Once the authority has the signing
-//!   request, an order ends only when the authority says so, or when it is given up after a day or after six failures.
+//!   request, an order ends only when the authority says so, or when it is given up after a day.
 //! - Failures are on record with the order: a restart does not ask an authority again before its time.
 //! - A name waits for another one only where the same refusal would meet it: the authority cannot be reached, does not
-//!   accept our account, or takes no more orders for now. The name that was refused is asked for last in the next turn.
+//!   accept our account, or limits orders. The name that was refused comes last in the next turn.
 
 mod authority;
 mod chain;

@@ -53,7 +53,7 @@ pub(crate) fn is_without_account(fault: &Error) -> bool {
     matches!(fault, Error::Api(problem) if kind(problem) == Some(NO_ACCOUNT))
 }
 
-/// Whether the authority takes no more for now.
+/// Whether a limit of the authority is reached.
 pub(crate) fn is_too_many(fault: &Error) -> bool {
     matches!(fault, Error::Api(problem) if kind(problem) == Some(TOO_MANY))
 }
@@ -85,7 +85,7 @@ fn is_of_account(problem: &Problem) -> bool {
 }
 
 /// Whether the same may succeed later.
-fn is_passing(problem: &Problem) -> bool {
+pub(crate) fn is_passing(problem: &Problem) -> bool {
     let is_of_server = problem.status.is_some_and(|status| status == 429 || status >= 500);
     is_of_server || kind(problem).is_some_and(|kind| PASSING.contains(&kind))
 }

@@ -78,7 +78,8 @@ fn leads_somewhere(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let Some(authority) = uri.authority() else { return false };
     let port = authority.as_str().strip_prefix(authority.host());
-    let is_port = port.is_some_and(|port| port.is_empty() || authority.port_u16().is_some());
+    let is_port = |port: &str| port.is_empty() || (!port.contains('@') && authority.port_u16().is_some());
+    let is_port = port.is_some_and(is_port);
     uri.scheme_str() == Some("https") && !authority.host().is_empty() && is_port
 }
 
@@ -138,6 +139,10 @@ mod tests {
                 "acme.directory: ",
             ),
             ("terms_agreed = true\ndirectory = \"https://me@a/\"", "acme.directory: "),
+            (
+                "terms_agreed = true\ndirectory = \"https://a@a:443/\"",
+                "acme.directory: ",
+            ),
             ("terms_agreed = true\nemail = \"a\"", "acme.email: "),
             ("terms_agreed = true\nemail = \"a@b,c@d\"", "acme.email: "),
             ("terms_agreed = true\ntrust = \"ca.pem\"", "acme.trust: "),

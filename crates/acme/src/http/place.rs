@@ -25,6 +25,7 @@ impl Place {
         let port = match (authority.as_str().strip_prefix(host), authority.port_u16()) {
             _ if host.is_empty() => return Err(invalid("it names no host")),
             (Some(""), _) => 443,
+            (Some(rest), _) if rest.contains('@') => return Err(invalid("it has a user")),
             (Some(_), Some(port)) => port,
             (Some(_), None) => return Err(invalid("its port is no number up to 65535")),
             (None, _) => return Err(invalid("it has a user")),
@@ -75,6 +76,7 @@ mod tests {
             "https://a<b/",
             "https://ca.example:99999/dir",
             "https://me@ca.example/dir",
+            "https://ca.example@ca.example:443/dir",
         ] {
             assert!(place(bad).is_err(), "{bad}");
         }

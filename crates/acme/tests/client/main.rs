@@ -221,6 +221,13 @@ async fn a_complaint_about_a_proof_is_left_to_the_next_look() {
     let mut client = client(&server, None);
     server.set("/challenge", Answer::problem("unauthorized", 403));
     client.answer(&url).await.unwrap();
+    for kind in ["badNonce", "accountDoesNotExist"] {
+        server.set("/challenge", Answer::problem(kind, 400));
+        assert!(
+            client.answer(&url).await.unwrap_err().is_passing,
+            "{kind} says nothing of the proof"
+        );
+    }
     server.set("/challenge", Answer::text(500, ""));
     assert!(client.answer(&url).await.unwrap_err().is_passing);
 }
