@@ -17,12 +17,27 @@ use super::routes::Shared;
 /// The largest body that is read, in bytes.
 pub(super) const LARGEST_BODY: usize = 64 * 1024;
 
+/// The largest body of a request.
+#[derive(Clone, Copy)]
+pub(super) struct Largest {
+    /// Its bytes.
+    pub(super) bytes: usize,
+    /// What a refusal of a larger one says after that, such as what to do instead.
+    pub(super) instead: &'static str,
+}
+
+/// The largest body of most requests.
+const LARGEST: Largest = Largest {
+    bytes: LARGEST_BODY,
+    instead: "",
+};
+
 /// Reads the whole body into memory, within `limit`. Whatever comes after waits for no peer. Returns the bytes, too.
 ///
 /// A signature is verified over the body, so that anybody may send one: only a small body is read for it.
 pub(super) async fn receive(request: Request, limit: Duration, is_signed: bool) -> Result<(Request, Bytes), Fault> {
     let largest = match is_signed {
-        true => LARGEST_BODY,
+        true => LARGEST,
         false => largest(request.uri().path()),
     };
     refuse_larger(request.headers(), largest)?;
@@ -31,7 +46,7 @@ pub(super) async fn receive(request: Request, limit: Duration, is_signed: bool) 
     if body.is_end_stream() {
         return Ok((Request::from_parts(parts, body), Bytes::new()));
     }
-    match tokio::time::timeout(limit, Limited::new(body, largest).collect()).await {
+    match tokio::time::timeout(limit, Limited::new(body, largest.bytes).collect()).await {
         Ok(Ok(collected)) => {
             let bytes = collected.to_bytes();
             Ok((Request::from_parts(parts, Body::from(bytes.clone())), bytes))
@@ -44,12 +59,12 @@ pub(super) async fn receive(request: Request, limit: Duration, is_signed: bool) 
     }
 }
 
-/// The largest body of a request for a path, in bytes.
-fn largest(path: &str) -> usize {
+/// The largest body of a request for a path.
+fn largest(path: &str) -> Largest {
     match path {
         // Its files are parts of it.
         super::shell::PATH => super::shell::LARGEST,
-        _ => LARGEST_BODY,
+        _ => LARGEST,
     }
 }
 
@@ -58,12 +73,12 @@ pub(super) fn refuse_large(request: &Request) -> Result<(), Fault> {
     refuse_larger(request.headers(), largest(request.uri().path()))
 }
 
-fn refuse_larger(headers: &HeaderMap, largest: usize) -> Result<(), Fault> {
+fn refuse_larger(headers: &HeaderMap, largest: Largest) -> Result<(), Fault> {
     let length = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
     match length.and_then(|length| length.parse::<u64>().ok()) {
-        Some(length) if length > largest as u64 => Err(too_large(largest)),
+        Some(length) if length > largest.bytes as u64 => Err(too_large(largest)),
         _ => Ok(()),
     }
 }
@@ -82,16 +97,12 @@ fn refuse_coded(headers: &HeaderMap) -> Result<(), Fault> {
     ))
 }
 
-fn too_large(largest: usize) -> Fault {
-    let instead = match largest {
-        super::shell::LARGEST => super::shell::INSTEAD,
-        _ => "",
-    };
-    let detail = format!("the body has more than {largest} bytes{instead}");
+fn too_large(Largest { bytes, instead }: Largest) -> Fault {
+    let detail = format!("the body has more than {bytes} bytes{instead}");
     Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 
-fn unreadable(error: &(dyn Error + 'static), largest: usize) -> Fault {
+fn unreadable(error: &(dyn Error + 'static), largest: Largest) -> Fault {
     if error.is::<LengthLimitError>() {
         return too_large(largest);
     }
@@ -156,7 +167,7 @@ impl<T> FromRequest<Shared> for JsonBody<T> {
         }
         // It is in memory already.
         let bytes = to_bytes(request.into_body(), LARGEST_BODY).await;
-        let bytes = bytes.map_err(|error| unreadable(&error, LARGEST_BODY))?;
+        let bytes = bytes.map_err(|error| unreadable(&error, LARGEST))?;
         Ok(Self {
             bytes,
             read_as: PhantomData,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::choose::ENGINE;
 use super::failure::Failure;
 use super::page::read;
-use super::session::{Output, Session};
+use super::session::Session;
 use super::table::{Column, Width};
 use super::{page, table};
 use orchestrator_api_types::Engine;
@@ -23,10 +23,7 @@ pub struct Args {
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let items = ENGINE.keep(page::all(session.api, ENGINE.path, &[]).await?, &args.names)?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
-        output @ (Output::Table | Output::Wide) => session.print(&render(&items, output.width())?),
-    }
+    session.print_value(&items, |_, width| render(&items, width))
 }
 
 /// A table of engines.

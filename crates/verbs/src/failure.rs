@@ -217,7 +217,7 @@ impl Failure {
         matches!(self, Self::Exit { .. })
     }
 
-    /// The faults that are told before the reason, one on each line.
+    /// All faults of what was sent. They are printed first, one on each line, and then the reason.
     pub fn faults(&self) -> &[String] {
         match self {
             Self::Refused { faults } | Self::WrongTemplate { faults } => faults,

@@ -9,7 +9,7 @@ use super::glob;
 use super::page;
 use super::page::read;
 use super::resolve::{Kind, resolve};
-use super::session::{Output, Session};
+use super::session::Session;
 use super::table::{Column, Width, columns};
 use orchestrator_api_types::AuthorizedKeys;
 use orchestrator_model::fingerprint;
@@ -147,13 +147,7 @@ async fn remove(path: &str, keys: &[String], session: &mut Session<'_>) -> Resul
 }
 
 fn show(item: &Value, session: &mut Session<'_>) -> Result<(), Failure> {
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(item),
-        output @ (Output::Table | Output::Wide) => {
-            let keys: AuthorizedKeys = read(item, "SSH keys")?;
-            session.print(&render(&keys, output.width()))
-        }
-    }
+    session.print_value(item, |_, width| Ok(render(&read(item, "SSH keys")?, width)))
 }
 
 /// A table of keys.

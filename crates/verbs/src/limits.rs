@@ -6,7 +6,7 @@ use super::ages::age;
 use super::choose::{Consent, TEMPLATE, agree};
 use super::failure::Failure;
 use super::page::read;
-use super::session::{Output, Session};
+use super::session::Session;
 use super::table::{Column, Width};
 use super::{glob, page, service, table};
 use orchestrator_api_types::{Limits, Pause, PauseScope, Used};
@@ -55,13 +55,10 @@ async fn change(verb: &str, scope: &Scope, session: &mut Session<'_>) -> Result<
         // Each answer says all that is paused then.
         item = page::parse(&answer, "limits")?;
     }
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
-        Output::Table | Output::Wide => {
-            let limits: Limits = read(&item, "limits")?;
-            session.print(&paused(&limits.paused, session.now))
-        }
-    }
+    session.print_value(&item, |now, _| {
+        let limits: Limits = read(&item, "limits")?;
+        Ok(paused(&limits.paused, now))
+    })
 }
 
 /// What the line means: a pattern may mean several links or templates.
@@ -98,18 +95,10 @@ async fn scopes(verb: &str, scope: &Scope, session: &Session<'_>) -> Result<Vec<
 }
 
 fn print(item: Value, session: &mut Session<'_>) -> Result<(), Failure> {
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
-        output @ (Output::Table | Output::Wide) => {
-            let limits: Limits = read(&item, "limits")?;
-            let text = format!(
-                "{}\n\n{}",
-                render(&limits, output.width()),
-                paused(&limits.paused, session.now)
-            );
-            session.print(&text)
-        }
-    }
+    session.print_value(&item, |now, width| {
+        let limits: Limits = read(&item, "limits")?;
+        Ok(format!("{}\n\n{}", render(&limits, width), paused(&limits.paused, now)))
+    })
 }
 
 /// A table of limits: a row for each, with what is used of it.

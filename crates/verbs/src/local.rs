@@ -156,7 +156,7 @@ pub trait Local: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Nothing;
 
-/// What is typed, without changes of the terminal.
+/// The bytes that were typed; `None` for a change of the terminal.
 fn bytes_of(typed: Typed) -> Option<Bytes> {
     match typed {
         Typed::Bytes(bytes) => Some(bytes),

@@ -3,12 +3,11 @@
 use std::net::Ipv6Addr;
 
 use clap::Subcommand;
-use serde_json::json;
 
 use super::choose::{Consent, QUARANTINE};
 use super::failure::Failure;
 use super::ls::of_link;
-use super::session::{Output, Session};
+use super::session::Session;
 use super::{glob, order, page, view};
 
 /// Arguments of `quarantine`.
@@ -56,10 +55,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
 async fn list(link: Option<&str>, names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
     let items = of_link(session.api, QUARANTINE.path, &[], link).await?;
     let items = order::leases(&QUARANTINE.keep(items, names)?)?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
-        output @ (Output::Table | Output::Wide) => session.print(&view::leases(&items, session.now, output.width())?),
-    }
+    session.print_value(&items, |now, width| view::leases(&items, now, width))
 }
 
 /// An address, in the form that lists have, or a pattern.
@@ -89,10 +85,7 @@ async fn lift(addresses: &[String], session: &mut Session<'_>) -> Result<(), Fai
         }
     }
     if !lifted.is_empty() {
-        match session.output {
-            Output::Json | Output::Yaml | Output::Name => session.print_json(&json!(lifted))?,
-            Output::Table | Output::Wide => session.print(&lifted.join("\n"))?,
-        }
+        session.print_value(&lifted, |_, _| Ok(lifted.join("\n")))?;
     }
     failed.map_or(Ok(()), Err)
 }

@@ -68,10 +68,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
         }
         Verb::Ls { hosts } => {
             let items = REGISTRY.keep(page::all(api, REGISTRY.path, &[]).await?, hosts)?;
-            match session.output {
-                Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
-                Output::Table | Output::Wide => session.print(&listed(&items, session.now)?),
-            }
+            session.print_value(&items, |now, _| listed(&items, now))
         }
     }
 }

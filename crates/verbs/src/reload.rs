@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::api::CallError;
 use super::failure::Failure;
 use super::page;
-use super::session::{Output, Session};
+use super::session::Session;
 use orchestrator_api_types::{Change, Effect, Reloaded};
 
 /// Prints what changed. Wrong settings fail with all their faults, and change nothing.
@@ -13,13 +13,10 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let answer = session.api.post("/v1/settings/reload", Vec::new()).await;
     let answer = answer.map_err(refused)?;
     let item: Value = page::parse(&answer, "a reload")?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
-        Output::Table | Output::Wide => {
-            let reloaded: Reloaded = page::read(&item, "a reload")?;
-            session.print(&render(&reloaded.changes))
-        }
-    }
+    session.print_value(&item, |_, _| {
+        let reloaded: Reloaded = page::read(&item, "a reload")?;
+        Ok(render(&reloaded.changes))
+    })
 }
 
 /// The differences, one on each line; those that need a restart come last.

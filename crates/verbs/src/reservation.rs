@@ -10,7 +10,7 @@ use super::api::Api;
 use super::choose::{Consent, RESERVATION};
 use super::failure::Failure;
 use super::ls::of_link;
-use super::session::{Output, Session};
+use super::session::Session;
 use super::{page, view};
 use orchestrator_model::{Duid, LinkLayerAddress, OpaqueId};
 
@@ -131,10 +131,7 @@ async fn list(link: Option<&str>, names: &[String], session: &mut Session<'_>) -
 }
 
 fn show(items: &[Value], session: &mut Session<'_>) -> Result<(), Failure> {
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
-        output @ (Output::Table | Output::Wide) => session.print(&view::reservations(items, output.width())?),
-    }
+    session.print_value(&items, |_, width| view::reservations(items, width))
 }
 
 impl Add {

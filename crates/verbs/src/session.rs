@@ -135,6 +135,18 @@ impl Session<'_> {
         }
     }
 
+    /// Prints a value: as it is for programs, and for people the text that is made of it, by the time and the width.
+    pub(crate) fn print_value(
+        &mut self,
+        value: &impl Serialize,
+        text: impl FnOnce(Timestamp, table::Width) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        match self.output.is_data() {
+            true => self.print_json(value),
+            false => self.print(&text(self.now, self.output.width())?),
+        }
+    }
+
     /// Prints values for programs: one as it is, several as a list. Nothing for people, who were told of each.
     pub(crate) fn print_items(&mut self, items: &[Value]) -> Result<(), Failure> {
         match items {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::printable::printable;
-use super::session::{Output, Session};
+use super::session::Session;
 use super::view::ago;
 use super::{page, reload, table};
 use orchestrator_api_types::SettingsView;
@@ -12,13 +12,7 @@ use orchestrator_model::Timestamp;
 
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let item: Value = page::parse(&session.api.get("/v1/settings").await?, "the settings")?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&item),
-        Output::Table | Output::Wide => {
-            let view = page::read(&item, "the settings")?;
-            session.print(&render(&view, session.now))
-        }
-    }
+    session.print_value(&item, |now, _| Ok(render(&page::read(&item, "the settings")?, now)))
 }
 
 /// When the settings were loaded, the result of the last reload, and the effect of another.

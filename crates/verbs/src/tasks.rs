@@ -6,7 +6,7 @@ use super::ages::{age, left};
 use super::choose::TASK;
 use super::failure::Failure;
 use super::page::read;
-use super::session::{Output, Session};
+use super::session::Session;
 use super::table::{Column, Width};
 use super::{page, table};
 use orchestrator_api_types::{Task, TaskResult};
@@ -25,10 +25,7 @@ pub struct Args {
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let items = TASK.keep(page::all(session.api, TASK.path, &[]).await?, &args.names)?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
-        output @ (Output::Table | Output::Wide) => session.print(&render(&items, session.now, output.width())?),
-    }
+    session.print_value(&items, |now, width| render(&items, now, width))
 }
 
 /// A table of tasks. A wide one also shows the purpose of each.

@@ -189,10 +189,7 @@ async fn get(path: &str, api: &dyn Api) -> Result<Value, Failure> {
 
 async fn list(names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
     let items = TEMPLATE.keep(page::all(session.api, TEMPLATE.path, &[]).await?, names)?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
-        output @ (Output::Table | Output::Wide) => session.print(&listed(&items, session.now, output.width())?),
-    }
+    session.print_value(&items, |now, width| listed(&items, now, width))
 }
 
 fn listed(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {
@@ -268,10 +265,7 @@ fn image_line(template: &str, image: &TemplateImage) -> String {
 
 /// Prints a template as a file that can be edited and passed back.
 fn show(item: &Value, session: &mut Session<'_>) -> Result<(), Failure> {
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(item),
-        Output::Table | Output::Wide => session.print(&shown(item)?),
-    }
+    session.print_value(item, |_, _| shown(item))
 }
 
 fn shown(item: &Value) -> Result<String, Failure> {

@@ -79,10 +79,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
 async fn list(owner: Option<&str>, names: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
     let query: Vec<(&str, &str)> = owner.map(|owner| ("owner", owner)).into_iter().collect();
     let items = VOLUME.keep(page::all(session.api, VOLUME.path, &query).await?, names)?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&items),
-        output @ (Output::Table | Output::Wide) => session.print(&listed(&items, session.now, output.width())?),
-    }
+    session.print_value(&items, |now, width| listed(&items, now, width))
 }
 
 fn listed(items: &[Value], now: Timestamp, width: Width) -> Result<String, Failure> {

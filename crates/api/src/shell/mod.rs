@@ -22,6 +22,7 @@ use self::api::InsideApi;
 use self::parts::Parts;
 pub(super) use self::records::RECORDS;
 use self::records::{Printer, Records};
+use super::body::Largest;
 use super::caller::Caller;
 use super::connection::Connection;
 use super::describe::{Input, Operation, Schemas};
@@ -34,12 +35,12 @@ pub(super) const PATH: &str = "/v1/shell";
 /// How much of the first word of a line is logged, in bytes.
 const LONGEST_VERB: usize = 32;
 
-/// The largest line with its files, in bytes.
-pub(super) const LARGEST: usize = 16 << 20;
-
-/// What to do with a larger one.
-pub(super) const INSTEAD: &str = ", which a line with its files may not have; images of any size are loaded by \
-    `orchestrator image load FILE` of the command line, or by POST /v1/images";
+/// The largest line with its files.
+pub(super) const LARGEST: Largest = Largest {
+    bytes: 16 << 20,
+    instead: ", which a line with its files may not have; images of any size are loaded by \
+        `orchestrator image load FILE` of the command line, or by POST /v1/images",
+};
 
 /// A line, and the files that came with it.
 pub(super) struct ShellBody(Parts);
@@ -51,7 +52,7 @@ impl FromRequest<Shared> for ShellBody {
         let kind = request.headers().get(header::CONTENT_TYPE);
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
         // It is in memory already.
-        let body = axum::body::to_bytes(request.into_body(), LARGEST).await;
+        let body = axum::body::to_bytes(request.into_body(), LARGEST.bytes).await;
         let body = body.map_err(|_| Fault::bad_line("it breaks off before its end"))?;
         let parts = match kind.split(';').next().unwrap_or_default().trim() {
             "multipart/form-data" => Parts::read(&kind, body).await?,
@@ -68,10 +69,10 @@ impl FromRequest<Shared> for ShellBody {
 /// Reads JSON. A problem shows nothing of it: it may hold a password.
 fn json(body: &Bytes) -> Result<ShellLine, Fault> {
     serde_json::from_slice(body).map_err(|error| {
-        let at = (error.line(), error.column());
         Fault::bad_line(format!(
             "it is no JSON with the keys \"line\" and \"input\", which are text, at line {}, column {}",
-            at.0, at.1
+            error.line(),
+            error.column()
         ))
     })
 }

@@ -174,7 +174,7 @@ fn length_of(record: &ShellRecord) -> usize {
 #[async_trait]
 impl Sink for Printer {
     fn print(&mut self, lines: &str) -> io::Result<()> {
-        self.send(output(format!("{lines}\n")))
+        self.write(Channel::Output, format!("{lines}\n").as_bytes())
     }
 
     fn warn(&mut self, line: &str) {

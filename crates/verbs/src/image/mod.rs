@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::glob::{is_pattern, matches};
 use crate::page;
 use crate::printable::printable;
-use crate::session::{Output, Session};
+use crate::session::Session;
 use crate::table::{Column, Width, columns};
 pub(crate) use sum::amount;
 
@@ -158,12 +158,7 @@ async fn list(path: &str, names: &[String], session: &mut Session<'_>) -> Result
         names.cloned().collect()
     };
     images.items = IMAGE.keep_by(images.items, names, all_names)?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&images)?,
-        output @ (Output::Table | Output::Wide) => {
-            session.print(&listed(&images.items, session.now, output.width()))?;
-        }
-    }
+    session.print_value(&images, |now, width| Ok(listed(&images.items, now, width)))?;
     without_faults(&images.faults, "listed", session)
 }
 
@@ -244,7 +239,7 @@ mod tests {
             used_by: vec!["template web".to_owned()],
             unused: None,
         };
-        let text = listed(&[image], Timestamp(0), Output::Wide.width());
+        let text = listed(&[image], Timestamp(0), Width::Wide);
         let row = text.lines().nth(1).unwrap();
         let cells: Vec<_> = row.split_whitespace().collect();
         assert_eq!(

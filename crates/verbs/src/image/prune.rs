@@ -6,17 +6,14 @@ use serde_json::json;
 use super::{amount, short, without_faults};
 use crate::failure::Failure;
 use crate::page;
-use crate::session::{Output, Session};
+use crate::session::Session;
 
 /// Removes them, or prints which they are.
 pub(super) async fn run(dry_run: bool, keep: Option<u16>, session: &mut Session<'_>) -> Result<(), Failure> {
     let body = json!({ "dry_run": dry_run, "keep": keep }).to_string();
     let answer = session.api.post("/v1/images/prune", body.into_bytes()).await?;
     let pruned: PrunedImages = page::parse(&answer, "images")?;
-    match session.output {
-        Output::Json | Output::Yaml | Output::Name => session.print_json(&pruned)?,
-        Output::Table | Output::Wide => session.print(&shown(&pruned.items))?,
-    }
+    session.print_value(&pruned, |_, _| Ok(shown(&pruned.items)))?;
     without_faults(&pruned.faults, "removed", session)
 }
 
