@@ -110,7 +110,7 @@ fn shared(own: &ServiceSpec, held: &HeldVersion, settings: &Settings) -> Option<
     ))
 }
 
-/// Says what has a service give up something.
+/// Says what to do until a service has given up something.
 fn until_free(held: &HeldVersion) -> &'static str {
     match held.in_force {
         true => "remove it there first",
@@ -118,7 +118,7 @@ fn until_free(held: &HeldVersion) -> &'static str {
     }
 }
 
-/// Says of which version something is that nobody sees at the service now.
+/// Names the version that has something, where it is not the one that the service shows.
 fn in_version(held: &HeldVersion) -> String {
     match held.in_force {
         true => String::new(),

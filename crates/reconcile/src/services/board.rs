@@ -92,21 +92,11 @@ impl Wanted {
 
 /// Whether a slot's worker need not hear of its want.
 fn is_as_before(before: &Want, now: &Want) -> bool {
-    let filled = |want: &Want| match want {
-        Want::Fill {
-            template,
-            network,
-            by_router,
-            ..
-        } => Want::Fill {
-            template: template.clone(),
-            network: network.clone(),
-            by_router: *by_router,
-            host: None,
-        },
-        Want::Keep => Want::Keep,
-    };
-    now == before || *now == filled(before)
+    let mut filled = before.clone();
+    if let Want::Fill { host, .. } = &mut filled {
+        *host = None;
+    }
+    now == before || *now == filled
 }
 
 fn wanted(reading: &Reading, replaced: BTreeSet<ClientId>) -> Wanted {

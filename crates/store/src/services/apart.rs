@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use super::read::{self, HeldVersion};
+use super::read::{self, HeldName, HeldVersion};
 use crate::StoreError;
 use crate::connection::Tx;
 
@@ -17,7 +17,7 @@ type Conflict = dyn Fn(&HeldVersion) -> Option<String> + Send + Sync;
 /// so that of two that want the same at once one is refused.
 #[derive(Clone)]
 pub struct Apart {
-    compared: BTreeSet<(String, u64)>,
+    compared: BTreeSet<HeldName>,
     conflict: Arc<Conflict>,
 }
 
@@ -45,7 +45,8 @@ impl Apart {
         for held in versions {
             self.check(held)?;
             let version = &held.version;
-            self.compared.insert((version.service.clone(), version.version));
+            self.compared
+                .insert((version.service.clone(), version.version, version.created));
         }
         Ok(())
     }
@@ -56,11 +57,11 @@ impl Apart {
 
     /// Compares the versions of all services but this one that were not compared yet.
     pub(crate) async fn compare_rest(&self, tx: &mut Tx<'_>, but: Option<&str>) -> Result<(), StoreError> {
-        for (service, version) in read::held_names(tx).await? {
-            let is_known = but == Some(service.as_str()) || self.compared.contains(&(service.clone(), version));
-            if is_known {
+        for name in read::held_names(tx).await? {
+            if but == Some(name.0.as_str()) || self.compared.contains(&name) {
                 continue;
             }
+            let (service, version, _) = name;
             if let Some(held) = read::held(tx, &service, version).await? {
                 self.check(&held)?;
             }

@@ -33,7 +33,7 @@ statements! {
             cast(case when v.version = s.version then 1 else 0 end as bigint) as in_force
         from services s join service_versions v on v.service = s.name
             and (v.version = s.version or v.version = s.good_version) order by v.service, v.version desc";
-    HELD_NAMES = "select v.service, v.version from services s join service_versions v on v.service = s.name
+    HELD_NAMES = "select v.service, v.version, v.created from services s join service_versions v on v.service = s.name
             and (v.version = s.version or v.version = s.good_version) order by v.service, v.version desc";
     HELD_ONE = "select v.service, v.version, v.spec, v.template_version, v.created, v.made_by,
             cast(case when v.version = s.version then 1 else 0 end as bigint) as in_force
@@ -185,10 +185,16 @@ impl TryFrom<HeldRow> for HeldVersion {
     }
 }
 
-/// The numbers of the versions that services hold on to, each with its service, in a transaction.
-pub(super) async fn held_names(tx: &mut Tx<'_>) -> Result<Vec<(String, u64)>, StoreError> {
-    let rows = fetch_all!(tx, "compare with other services", (String, i64), HELD_NAMES)?;
-    let version = |(name, version): (String, i64)| (name, u64::try_from(version).unwrap_or_default());
+/// A version of a service: its service, its number, and when it was made. A service that is deployed anew after it is gone
+/// begins with the first number again.
+pub(super) type HeldName = (String, u64, Timestamp);
+
+/// The versions that services hold on to, in a transaction.
+pub(super) async fn held_names(tx: &mut Tx<'_>) -> Result<Vec<HeldName>, StoreError> {
+    let rows = fetch_all!(tx, "compare with other services", (String, i64, i64), HELD_NAMES)?;
+    let version = |(name, version, created): (String, i64, i64)| {
+        (name, u64::try_from(version).unwrap_or_default(), Timestamp(created))
+    };
     Ok(rows.into_iter().map(version).collect())
 }
 

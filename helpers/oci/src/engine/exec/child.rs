@@ -99,7 +99,8 @@ pub(super) async fn started(mut runtime: process::Child, within: Duration, files
     }
 }
 
-/// Kills the command of a runtime that took too long, if it starts it after all. Its caller has been told that it failed.
+/// Waits for a runtime that took too long. If it has started the command after all, kills the command: the caller has its
+/// failure already.
 async fn end_late(ending: JoinHandle<io::Result<OwnedFd>>, files: Arc<Files>) {
     let Ok(Ok(runtime)) = ending.await else { return };
     reap(runtime);
