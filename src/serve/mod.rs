@@ -371,12 +371,12 @@ async fn build_and_run(
             conditions: context.conditions.clone(),
         },
     });
+    access::register(&context, &store, keyring, identity);
     // Last of all: once the API shows the store, everything that the API needs is in place.
     store_sender.send_replace(Some(store.clone()));
     housekeeping::register(&context, &store, intake, hosts);
     secrets.register();
     kv::register(&context, &store);
-    access::register(&context, &store, keyring, identity);
     let outcome = while_leading(&context, &store, orchestrator.run(context.stop.clone())).await;
     // The API reads the store for as long as it drains.
     drop(store_sender);

@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use orchestrator_api::ControlError;
 use orchestrator_reconcile::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_runtime::causes::with_causes;
+use orchestrator_runtime::conditions::Owned;
 use orchestrator_secrets::{SecretsError, Tokens};
 use orchestrator_store::Store;
 
 use super::super::Context;
 
+/// The condition under which it is shown whether the tokens are there.
+const CONDITION: &str = "tokens";
 /// Between two times at which the use of tokens is recorded.
 const PERIOD: Duration = Duration::from_secs(60);
 /// Before the next try while the secrets cannot be opened.
@@ -37,11 +40,17 @@ impl Keyring {
     }
 }
 
+/// Reads the tokens. The daemon is not ready before the first try, whatever comes of that.
 pub(super) fn register(context: &Context, store: &Store, keyring: Keyring) {
-    let registration = Registration::new("tokens", "reads the tokens of callers, and records when they were used")
-        .every(PERIOD)
-        .retrying(Backoff::constant(RETRY));
+    let registration = Registration::new(
+        CONDITION,
+        "reads the tokens of callers, and records when they were used",
+    )
+    .every(PERIOD)
+    .retrying(Backoff::constant(RETRY))
+    .having_condition();
     let keeper = Keeper {
+        _condition: context.conditions.own(CONDITION),
         context: context.clone(),
         store: store.clone(),
         keyring,
@@ -53,6 +62,7 @@ struct Keeper {
     context: Context,
     store: Store,
     keyring: Keyring,
+    _condition: Owned,
 }
 
 impl Keeper {
@@ -73,6 +83,11 @@ impl Reconciler for Keeper {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
         let kept = self.keep().await.map_err(|fault| with_causes(&fault));
         *self.keyring.fault.lock().unwrap_or_else(PoisonError::into_inner) = kept.as_ref().err().cloned();
+        let conditions = &self.context.conditions;
+        match &kept {
+            Ok(()) => conditions.set_ok(CONDITION),
+            Err(reason) => conditions.set_wrong(CONDITION, reason.as_str()),
+        }
         kept.map(|()| Next::Wait).map_err(Failure::from)
     }
 }
