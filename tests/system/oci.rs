@@ -110,6 +110,8 @@ fn an_instance_outlives_helper_and_daemon() {
     let leased = client.address(PATIENCE).unwrap();
     let instance = site.wait_ready_for(leased);
     let before = process(&oci).unwrap();
+    // Without the daemon, nobody would tell the client's machine the way to its link.
+    machine.tcp(address(&instance), TEST_PORT, PATIENCE).unwrap();
 
     oci.kill9();
     site.daemon.kill9();
