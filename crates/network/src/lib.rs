@@ -47,6 +47,7 @@ mod netfilter;
 mod netns;
 mod network;
 mod origin;
+mod own_proc;
 mod port;
 mod ports;
 mod request;

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore};
 use crate::entry::Held;
 use crate::join::Joins;
 use crate::namespace::Namespace;
+use crate::own_proc::OwnProc;
 use crate::sysctl::Ipv6Settings;
 use crate::{NetworkError, connection};
 
@@ -38,6 +39,8 @@ pub struct Network {
     pub(crate) joins: Option<Arc<Joins>>,
     /// The IPv6 settings of the daemon's namespace; `None` where this machine has none to be opened.
     pub(crate) settings: Option<Arc<Ipv6Settings>>,
+    /// How the IPv6 settings of instances are reached.
+    pub(crate) proc: Arc<OwnProc>,
     /// The neighbour entries of attachments.
     pub(crate) held: Arc<Mutex<Held>>,
 }
@@ -62,6 +65,7 @@ impl Network {
             removals: Arc::default(),
             joins: None,
             settings: Ipv6Settings::open().ok().map(Arc::new),
+            proc: Arc::default(),
             held: Arc::default(),
         })
     }

@@ -3,36 +3,42 @@
 //! These files belong to the network namespace of the thread that opens them. So open them on a [fresh
 //! thread](crate::thread) within that namespace. What was opened stays with that namespace, whoever uses it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
-use nix::libc::{O_DIRECTORY, O_PATH};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use crate::NetworkError;
 
-/// The directory of all interfaces.
-const INTERFACES: &str = "/proc/sys/net/ipv6/conf";
+/// The directory of all interfaces, below `/proc`.
+const INTERFACES: &str = "sys/net/ipv6/conf";
 
 /// The IPv6 settings of the interfaces of one namespace.
 ///
-/// The kernel finds this directory in a list of the directories of all namespaces, which takes 0.1 ms where there are
-/// thousands. So it is opened once, and the settings are reached from there.
+/// The directory is opened once, as finding it takes the kernel long where there are thousands of namespaces. The
+/// settings are reached from there.
 #[derive(Debug)]
-pub(crate) struct Ipv6Settings(File);
+pub(crate) struct Ipv6Settings(OwnedFd);
 
 impl Ipv6Settings {
-    /// Opens those of the calling thread's namespace.
+    /// Opens those of the calling thread's namespace, by the machine's `/proc`.
     pub(crate) fn open() -> Result<Self, NetworkError> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(O_PATH | O_DIRECTORY)
-            .open(INTERFACES);
+        Self::open_at(CWD, &format!("/proc/{INTERFACES}"))
+    }
+
+    /// Opens those of the calling thread's namespace, by another mount of the kernel's `proc`.
+    pub(crate) fn open_by(proc: impl AsFd) -> Result<Self, NetworkError> {
+        Self::open_at(proc, INTERFACES)
+    }
+
+    fn open_at(place: impl AsFd, path: &str) -> Result<Self, NetworkError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(place, path, flags, Mode::empty());
         opened.map(Self).map_err(|source| NetworkError::Refused {
-            doing: format!("opening {INTERFACES}"),
-            source,
+            doing: format!("opening {path}"),
+            source: source.into(),
         })
     }
 

@@ -16,6 +16,7 @@ use crate::entry::set_forwarding;
 use crate::join::Place;
 use crate::link::{Link, find_link, remove_link};
 use crate::namespace::Namespace;
+use crate::own_proc::OwnProc;
 use crate::sysctl::Ipv6Settings;
 use crate::{Bridge, Network, NetworkError, thread};
 
@@ -79,7 +80,7 @@ impl Network {
         turn: Arc<OwnedSemaphorePermit>,
         place: Arc<Place>,
     ) -> Result<(), NetworkError> {
-        let (netns, settings) = (netns.clone(), self.settings.clone());
+        let (netns, settings, proc) = (netns.clone(), self.settings.clone(), self.proc.clone());
         let plan = AttachmentPlan {
             bridge: place.bridge.clone(),
             ..plan.clone()
@@ -92,6 +93,7 @@ impl Network {
                 netns,
                 host,
                 settings,
+                proc,
                 inside: None,
             }
             .ensure()
@@ -109,6 +111,8 @@ struct Wiring {
     host: Handle,
     /// The IPv6 settings there.
     settings: Option<Arc<Ipv6Settings>>,
+    /// How those of the instance's namespace are reached.
+    proc: Arc<OwnProc>,
     /// Netlink in the instance's namespace, once the thread is there.
     inside: Option<Handle>,
 }
@@ -226,6 +230,7 @@ impl Wiring {
             plan: &self.plan,
             found,
             netns: self.netns.path(),
+            proc: &self.proc,
         };
         inside.wire(netlink).await
     }

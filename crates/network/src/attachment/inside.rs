@@ -14,8 +14,8 @@ use super::AttachmentPlan;
 use crate::NetworkError;
 use crate::address::{add_address, list_addresses};
 use crate::link::{Link, find_link};
+use crate::own_proc::OwnProc;
 use crate::request::answer;
-use crate::sysctl::Ipv6Settings;
 
 /// The loopback interface is the first in every namespace.
 const LOOPBACK: u32 = 1;
@@ -37,6 +37,8 @@ pub(crate) struct InsideEnd<'a> {
     pub(crate) found: Option<&'a Link>,
     /// Where the namespace was opened.
     pub(crate) netns: &'a Path,
+    /// How the namespace's settings are reached.
+    pub(crate) proc: &'a OwnProc,
 }
 
 impl InsideEnd<'_> {
@@ -71,7 +73,7 @@ impl InsideEnd<'_> {
 
     /// Sets what the kernel shall not do by itself on this interface, while it is still down if it is new.
     fn ensure_settings(&self) -> Result<(), NetworkError> {
-        let settings = Ipv6Settings::open()?;
+        let settings = self.proc.ipv6_settings()?;
         let interface = self.plan.interface.as_str();
         for interface in ["all", "default", interface] {
             settings.ensure(interface, "disable_ipv6", "0")?;
