@@ -75,6 +75,7 @@ impl Helper {
 
     async fn start_command(&self, request: &ExecOf) -> Result<Session, Fault> {
         let (entry, _) = self.running(&request.of, Verb::Run)?;
+        self.say_ahead();
         let name = entry.record().name.clone();
         let files = Arc::new(self.files(&entry, request.command.terminal.is_some()));
         self.write_process(&entry, request, files.files.process.clone()).await?;

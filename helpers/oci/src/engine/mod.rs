@@ -37,7 +37,7 @@ use orchestrator_plugin::{ContainerKey, Creations, InstanceId, SiteId, Turn};
 use orchestrator_plugin_oci::protocol::{Fault, Target, Verb};
 use tokio::sync::broadcast;
 
-use crate::cgroup::{Group, Hierarchy};
+use crate::cgroup::{Ahead, Group, Hierarchy};
 use crate::runc::Runc;
 use crate::shim::Common;
 use crate::state::Place;
@@ -65,6 +65,8 @@ struct Inner {
     /// What the runtime said of its version, and when.
     version: Mutex<Option<(Instant, String)>>,
     hierarchy: Hierarchy,
+    /// What the kernel is told before the runtime is started, where that can be.
+    ahead: Option<Ahead>,
     images: Store,
     /// This program, which is the shim's, too.
     program: PathBuf,
@@ -113,6 +115,7 @@ impl Helper {
             runtime: Runc::new(common.runtime.clone()),
             version: Mutex::default(),
             common,
+            ahead: Ahead::new(hierarchy.clone()),
             hierarchy,
             images,
             program: std::env::current_exe()?,
@@ -168,6 +171,13 @@ impl Helper {
 
     fn group(&self, reference: &str) -> Group {
         self.0.common.group(self.0.hierarchy.clone(), reference)
+    }
+
+    /// Tells the kernel that the runtime will be started soon.
+    fn say_ahead(&self) {
+        if let Some(ahead) = &self.0.ahead {
+            ahead.say();
+        }
     }
 
     /// Waits until nothing else is done to the containers of this key.
