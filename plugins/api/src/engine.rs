@@ -56,6 +56,11 @@ pub trait Engine: Send + Sync + 'static {
     /// Checks that the engine answers and that this plugin supports it.
     async fn check(&self) -> Result<EngineFacts, EngineError>;
 
+    /// Checks that the engine answers, as cheaply as it can. It is asked every few seconds.
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.check().await.map(drop)
+    }
+
     /// Checks that the engine has what every container needs besides images, such as an init program.
     async fn check_equipment(&self) -> Result<(), EngineError>;
 

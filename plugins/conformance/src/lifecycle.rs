@@ -17,6 +17,7 @@ pub async fn the_engine_says_who_it_is(subject: &impl Subject) {
     let facts = engine.check().await.unwrap();
     assert!(!facts.name.is_empty() && !facts.version.is_empty(), "{facts:?}");
     assert!(!engine.name().is_empty());
+    engine.ping().await.unwrap();
     engine.check_equipment().await.unwrap();
     let image = engine.check_image(&subject.image()).await.unwrap();
     assert!(!image.id.is_empty());

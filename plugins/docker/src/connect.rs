@@ -159,6 +159,15 @@ impl Connection {
         Ok(facts)
     }
 
+    /// Checks that the engine answers. Podman's description of itself costs it a third of a second of processor time,
+    /// because it asks the package manager whose its programs are.
+    pub(crate) async fn ping(&self) -> Result<(), EngineError> {
+        let answered = self.ask(|docker| async move { docker.ping().await }).await;
+        answered
+            .map(drop)
+            .map_err(|error| self.explain("answer", "a ping", error))
+    }
+
     /// Checks that the engine has what containers need besides images.
     pub(crate) async fn check_equipment(&self) -> Result<(), EngineError> {
         let info = self.ask(|docker| async move { docker.info().await }).await;

@@ -128,6 +128,10 @@ impl Engine for DockerEngine {
         self.connection.check().await
     }
 
+    async fn ping(&self) -> Result<(), EngineError> {
+        self.connection.ping().await
+    }
+
     async fn check_equipment(&self) -> Result<(), EngineError> {
         self.connection.check_equipment().await
     }

@@ -25,9 +25,9 @@ pub(super) async fn beat(engine: &dyn Engine, changes: &mpsc::Sender<HostChange>
     loop {
         sleep(PERIOD).await;
         let name = || engine.name().to_owned();
-        let change = match timeout(LIMIT, engine.check()).await {
-            Ok(Ok(_)) if answers => continue,
-            Ok(Ok(_)) => HostChange::EngineAnswers { engine: name() },
+        let change = match timeout(LIMIT, engine.ping()).await {
+            Ok(Ok(())) if answers => continue,
+            Ok(Ok(())) => HostChange::EngineAnswers { engine: name() },
             Ok(Err(fault)) => HostChange::EngineFails {
                 engine: name(),
                 reason: with_causes(&fault),
