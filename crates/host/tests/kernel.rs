@@ -29,7 +29,7 @@ use orchestrator_runtime::causes::with_causes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use engine::Early;
+use engine::{Early, Late};
 use lab::{Lab, daemon};
 
 async fn comes_up_and_goes(lab: &Lab) -> Result<()> {
@@ -131,6 +131,28 @@ fn what_was_wired_goes_with_a_start_that_failed() -> Result<()> {
         ensure!(fault.contains("it was to fail"), "{fault}");
         lab.host.remove(&lab.removal(&plan)).await?;
         ensure!(lab.host.see(&plan.reference(), Depth::Whole).await? == Observation::Absent);
+        Ok(())
+    })
+}
+
+#[test]
+fn an_answer_is_waited_for_while_the_engine_describes_what_it_started() -> Result<()> {
+    daemon(Capability::PreparedNamespace, |lab| async move {
+        lab.engine.describe_late(Late::Runs);
+        comes_up_and_goes(&lab).await
+    })
+}
+
+#[test]
+fn an_answer_is_not_enough_when_the_engine_finds_that_the_container_has_ended() -> Result<()> {
+    daemon(Capability::PreparedNamespace, |lab| async move {
+        lab.engine.describe_late(Late::Ended);
+        let (host, plan) = (&lab.host, lab.plan(1));
+        let progress = Progress::admitted();
+        let ended = host.ensure(&plan, &progress).await.err().map(|fault| fault.code());
+        ensure!(ended == Some("ended"), "{ended:?}");
+        ensure!(progress.stage() == Stage::Working);
+        host.remove(&lab.removal(&plan)).await?;
         Ok(())
     })
 }

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     ByteStream, Capabilities, Capability, Container, ContainerKey, ContainerSpec, DiskUse, EngineError, EngineFacts,
-    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, NetworkMode, OutputStream, PullProgress,
+    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, NetworkMode, OutputStream, Preparing, PullProgress,
     PullRequest, Stats,
 };
 
@@ -99,21 +99,24 @@ pub trait Engine: Send + Sync + 'static {
         self.ensure(container, spec, &NetworkMode::EngineNamespace).await
     }
 
-    /// Does what [`ensure`](Self::ensure) does with [`NetworkMode::Prepared`], for a namespace that is there and is wired
-    /// only when `wired` says so. The engine may create the container meanwhile; its first process starts afterwards.
+    /// Does what [`ensure`](Self::ensure) does with [`NetworkMode::Prepared`], for a namespace that the caller makes and
+    /// wires meanwhile. The engine may create the container as soon as the namespace is [made](Preparing::made). Its first
+    /// process starts only when it is [wired](Preparing::wired).
+    ///
+    /// An engine that knows early says that it [started](Preparing::started) the container, and then finds out the rest of
+    /// its answer.
     ///
     /// # Errors
     ///
-    /// [`EngineError::Failed`] if `wired` is dropped without a word: nothing was started.
+    /// [`EngineError::Failed`] if the caller gives up before the namespace is wired: nothing was started.
     async fn ensure_once_wired(
         &self,
         container: &Container,
         spec: &ContainerSpec,
-        namespace: &Path,
-        wired: oneshot::Receiver<()>,
+        mut namespace: Preparing,
     ) -> Result<Found, EngineError> {
-        wired.await.map_err(|_| EngineError::not_wired(&container.key))?;
-        self.ensure(container, spec, &NetworkMode::Prepared(namespace.into()))
+        namespace.wired(&container.key).await?;
+        self.ensure(container, spec, &NetworkMode::Prepared(namespace.path().into()))
             .await
     }
 

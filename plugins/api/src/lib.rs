@@ -23,6 +23,7 @@ mod image;
 mod kind;
 mod logs;
 mod network;
+mod preparing;
 mod spec;
 mod stats;
 mod stream;
@@ -40,6 +41,7 @@ pub use image::{Credentials, Image, PullProgress, PullRequest};
 pub use kind::{EngineKind, EngineSettings, SettingsSection};
 pub use logs::LogRequest;
 pub use network::NetworkMode;
+pub use preparing::{Preparer, Preparing};
 pub use spec::{
     ContainerSpec, Device, DeviceAccess, File, FileContent, Resolver, Resources, ValueSource, Volume, VolumeSource,
 };

@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 
 use futures_util::future::{join, try_join_all};
-use orchestrator_plugin::{Capability, Container, ContainerSpec, EngineError, FoundState, Remedy};
+use orchestrator_plugin::{Capability, Container, ContainerSpec, EngineError, FoundState, Preparing, Remedy};
 use tokio::sync::oneshot;
 
 use crate::support::{OWN, assert_exited, can, doing, fresh, new_id, new_mark, pid, spec, until};
@@ -82,9 +82,11 @@ pub async fn one_in_a_prepared_network_starts_when_that_is_wired(subject: &impl 
         return;
     }
     let (spec, namespace) = (spec(subject), subject.prepared().await);
-    let (sender, wired) = oneshot::channel();
-    drop(sender);
-    let given_up = engine.ensure_once_wired(&container, &spec, &namespace, wired).await;
+    let (preparing, preparer, started) = Preparing::new(namespace.clone());
+    preparer.made();
+    drop(preparer);
+    let given_up = engine.ensure_once_wired(&container, &spec, preparing).await;
+    started.await.unwrap_err();
     assert!(matches!(given_up, Err(EngineError::Failed { .. })), "{given_up:?}");
     let left = engine.find(&container).await.unwrap();
     assert!(
@@ -92,13 +94,20 @@ pub async fn one_in_a_prepared_network_starts_when_that_is_wired(subject: &impl 
         "{left:?}"
     );
 
-    let (sender, wired) = oneshot::channel();
+    let (preparing, preparer, started) = Preparing::new(namespace);
     let wiring = async {
+        preparer.made();
         let seen = engine.find(&container).await.unwrap();
-        let _ = sender.send(());
+        preparer.wired();
+        // An engine that says that early says so when the container runs.
+        let told = started.await.is_ok();
+        if told {
+            let found = engine.find(&container).await.unwrap().unwrap();
+            assert!(matches!(found.state, FoundState::Running(_)), "{found:?}");
+        }
         seen
     };
-    let (made, seen) = join(engine.ensure_once_wired(&container, &spec, &namespace, wired), wiring).await;
+    let (made, seen) = join(engine.ensure_once_wired(&container, &spec, preparing), wiring).await;
     assert!(seen.is_none_or(|found| found.state == FoundState::Created));
     let made = made.unwrap();
     assert!(pid(&made) > 0);

@@ -50,7 +50,10 @@ impl DockerEngine {
             let (existing, image) = self.find_with_image(container, spec).await?;
             if let Some(existing) = existing {
                 wired.wait(container).await?;
-                match self.ensure_runs(container, files.as_ref(), &network, existing).await? {
+                match self
+                    .ensure_runs(container, files.as_ref(), &network, existing, &mut wired)
+                    .await?
+                {
                     Some(found) => return Ok(found),
                     None => continue,
                 }
@@ -62,11 +65,14 @@ impl DockerEngine {
             };
             let namespace = network.namespace();
             let body = plan_container(&self.mark, container, spec, &namespace, &image, &self.log);
+            wired.made(container).await?;
             let turn = self.creations.turn(&container.key).await;
             let error = match create(self.connection.clone(), name.clone(), body, turn).await {
                 Ok(reference) => {
                     wired.wait(container).await?;
-                    return self.start_first(container, files.as_ref(), &reference).await;
+                    return self
+                        .start_first(container, files.as_ref(), &reference, &mut wired)
+                        .await;
                 }
                 Err(error) => error,
             };
@@ -77,7 +83,10 @@ impl DockerEngine {
                 Some(account) => {
                     let existing = self.ours(container, account).ok_or_else(|| stranger(&name))?;
                     wired.wait(container).await?;
-                    if let Some(found) = self.ensure_runs(container, files.as_ref(), &network, existing).await? {
+                    if let Some(found) = self
+                        .ensure_runs(container, files.as_ref(), &network, existing, &mut wired)
+                        .await?
+                    {
                         return Ok(found);
                     }
                 }
@@ -131,13 +140,14 @@ impl DockerEngine {
         container: &Container,
         files: Option<&Bytes>,
         reference: &str,
+        wired: &mut Wired,
     ) -> Result<Found, EngineError> {
         self.put_files(&container.key.engine_name(), reference, files).await?;
-        self.start(container, reference).await
+        self.start(container, reference, wired).await
     }
 
-    /// Starts the container, and returns its state. Starting a running container is success.
-    async fn start(&self, container: &Container, reference: &str) -> Result<Found, EngineError> {
+    /// Starts the container, says so, and returns its state. Starting a running container is success.
+    async fn start(&self, container: &Container, reference: &str, wired: &mut Wired) -> Result<Found, EngineError> {
         let name = container.key.engine_name();
         let start = self
             .connection
@@ -145,6 +155,7 @@ impl DockerEngine {
         start
             .await
             .map_err(|error| self.connection.explain("start", &name, error))?;
+        wired.started();
         let started = self.inspect(reference).await?;
         let this_one = container.clone().recorded(reference);
         let started = started.and_then(|account| self.ours(&this_one, account));
@@ -158,6 +169,7 @@ impl DockerEngine {
         files: Option<&Bytes>,
         network: &Network,
         existing: Ours,
+        wired: &mut Wired,
     ) -> Result<Option<Found>, EngineError> {
         let name = container.key.engine_name();
         let Ours { found, account } = existing;
@@ -188,13 +200,13 @@ impl DockerEngine {
         }
         if network.was_left_by(&account) {
             self.end(&name, &found.reference).await?;
-            return self.start(container, &found.reference).await.map(Some);
+            return self.start(container, &found.reference, wired).await.map(Some);
         }
         let running = match (status, &found.state) {
             (Some(Status::PAUSED), _) => self.unpause(&name, found).await?,
             (_, FoundState::Running(_)) => found,
-            (_, FoundState::Created) => self.start_first(container, files, &found.reference).await?,
-            _ => self.start(container, &found.reference).await?,
+            (_, FoundState::Created) => self.start_first(container, files, &found.reference, wired).await?,
+            _ => self.start(container, &found.reference, wired).await?,
         };
         Ok(Some(running))
     }

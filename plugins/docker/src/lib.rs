@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   list by label ┐
-//!   inspect image ┴─▶ create ─▶ (wired?) ─▶ (files) ─▶ start ─▶ inspect              ensure
+//!   inspect image ┴─▶ (made?) ─▶ create ─▶ (wired?) ─▶ (files) ─▶ start ─▶ inspect    ensure
 //!     │ ours exists     │ 409: the name is taken
 //!     └─▶ start it      └────▶ inspect ─▶ ours? start it · a stranger's? refuse
 //!         unless it runs
@@ -58,10 +58,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use orchestrator_plugin::{
     ByteStream, Capabilities, Change, Container, ContainerSpec, Creations, DiskUse, Engine, EngineError, EngineFacts,
-    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, PullProgress,
-    PullRequest, Stats,
+    ExecRequest, ExecSession, Found, Image, ImageFacts, LogRequest, Mark, NetworkMode, OutputStream, Preparing,
+    PullProgress, PullRequest, Stats,
 };
-use tokio::sync::{RwLock, Semaphore, mpsc, oneshot};
+use tokio::sync::{RwLock, Semaphore, mpsc};
 
 use connect::Connection;
 pub use connect::{Host, HostError};
@@ -157,11 +157,10 @@ impl Engine for DockerEngine {
         &self,
         container: &Container,
         spec: &ContainerSpec,
-        namespace: &Path,
-        wired: oneshot::Receiver<()>,
+        namespace: Preparing,
     ) -> Result<Found, EngineError> {
-        let network = NetworkMode::Prepared(namespace.to_owned());
-        self.ensure_container(container, spec, &network, Wired::when(wired))
+        let network = NetworkMode::Prepared(namespace.path().to_owned());
+        self.ensure_container(container, spec, &network, Wired::when(namespace))
             .await
     }
 

@@ -1,11 +1,13 @@
 //! Waits for the first answer of an instance.
 
 use orchestrator_plugin::Engine;
+use tokio::sync::oneshot;
 
 use super::LocalHost;
 use super::ensure::Started;
+use super::news::Subscription;
 use super::probe::{self, Place};
-use super::while_running::while_running;
+use super::while_running::{until_it_ends, while_running};
 use crate::{EnsureFault, InstancePlan, NoAnswer, Progress, Stage};
 
 impl LocalHost {
@@ -22,6 +24,51 @@ impl LocalHost {
         // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
         let observe = || self.is_still(engine, started);
         let answered = while_running(observe, self.answers(plan), || news.received()).await;
+        self.unwire_ended(plan, answered).await
+    }
+
+    /// The same for a process that was found running when its network was wired already. `answer` may be waited for since
+    /// before, and `news` are from before the start.
+    pub(super) async fn see_answer_of_wired(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        started: &Started,
+        progress: &Progress,
+        answer: impl Future<Output = Result<(), EnsureFault>>,
+        news: &Subscription<'_>,
+    ) -> Result<(), EnsureFault> {
+        progress.reach(Stage::Awaiting);
+        let observe = || self.is_still(engine, started);
+        let answered = until_it_ends(observe, answer, || news.received()).await;
+        self.unwire_ended(plan, answered).await
+    }
+
+    /// Waits for the answer from the moment that the engine says that it started the first container, and announces the
+    /// instance then. `None` where the engine does not say that early, or something else comes first.
+    pub(super) async fn answers_once_started(
+        &self,
+        plan: &InstancePlan,
+        progress: &Progress,
+        started: oneshot::Receiver<()>,
+    ) -> Option<Result<(), EnsureFault>> {
+        if plan.containers.len() > 1 {
+            return None;
+        }
+        EnsureFault::of_pending(&plan.attachments).ok()?;
+        started.await.ok()?;
+        progress.until_admitted().await;
+        Some(self.answers_announced(plan).await)
+    }
+
+    /// Waits for the answer, and announces the instance.
+    pub(super) async fn answers_announced(&self, plan: &InstancePlan) -> Result<(), EnsureFault> {
+        self.answers(plan).await?;
+        self.announce_all(plan).await;
+        Ok(())
+    }
+
+    async fn unwire_ended(&self, plan: &InstancePlan, answered: Result<(), EnsureFault>) -> Result<(), EnsureFault> {
         if let Err(EnsureFault::Ended { .. } | EnsureFault::Cause(_)) = &answered {
             // Whatever was wired, nobody can say that it is this instance.
             self.unwire(plan).await;

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use futures_util::future::maybe_done;
 use orchestrator_network::NetworkError;
 use orchestrator_plugin::{
-    Capability, Container, ContainerKey, Engine, EngineError, Found, FoundState, NetworkMode, Running,
+    Capability, Container, ContainerKey, Engine, EngineError, Found, FoundState, NetworkMode, Preparer, Preparing,
+    Running,
 };
 use orchestrator_runtime::causes::with_causes;
+use tokio::pin;
 use tokio::sync::oneshot;
 
 use super::LocalHost;
@@ -38,11 +41,49 @@ impl LocalHost {
         }
         self.ensure_volumes(plan).await?;
         let capabilities = engine.learn_capabilities().await?;
-        let started = match capabilities.has(Capability::PreparedNamespace) {
-            true => self.wire_and_start(plan, engine, first).await?,
-            false => self.start_and_wire(plan, engine, first, progress).await?,
+        if capabilities.has(Capability::PreparedNamespace) {
+            return self.ensure_prepared(plan, engine, first, progress).await;
+        }
+        let started = self.start_and_wire(plan, engine, first, progress).await?;
+        let containers = self.start_others(plan, &started, progress).await?;
+        self.see_answer(plan, engine, &started, progress).await?;
+        self.announce_all(plan).await;
+        Ok(Ensured { containers })
+    }
+
+    /// Brings an instance to answer whose network namespace is made before its containers.
+    ///
+    /// The answer is waited for from the moment that the engine has started the first container: what the engine then says
+    /// about it is found out meanwhile, and must be that it runs.
+    async fn ensure_prepared(
+        &self,
+        plan: &InstancePlan,
+        engine: &dyn Engine,
+        first: &ContainerPlan,
+        progress: &Progress,
+    ) -> Result<Ensured, EnsureFault> {
+        // From before the start, so that an end right after it is not missed.
+        let news = self.inner.news.subscribe(plan.id);
+        let (preparing, preparer, told) = Preparing::new(self.namespace_of(plan.id));
+        let early = maybe_done(self.answers_once_started(plan, progress, told));
+        let starting = self.wire_and_start(plan, engine, first, preparing, preparer);
+        pin!(early, starting);
+        let started = tokio::select! {
+            biased;
+            started = &mut starting => started?,
+            () = &mut early => starting.await?,
         };
-        self.finish(plan, engine, started, progress).await
+        let containers = self.start_others(plan, &started, progress).await?;
+        let answer = async {
+            early.as_mut().await;
+            match early.as_mut().take_output().flatten() {
+                Some(answered) => answered,
+                None => self.answers_announced(plan).await,
+            }
+        };
+        self.see_answer_of_wired(plan, engine, &started, progress, answer, &news)
+            .await?;
+        Ok(Ensured { containers })
     }
 
     /// Refuses what an engine cannot do, before anything is made.
@@ -59,23 +100,6 @@ impl LocalHost {
             engine.learn_capabilities().await?.require(engine.name(), needed)?;
         }
         Ok(())
-    }
-
-    /// Starts the other containers, waits for the answer, and announces the instance.
-    async fn finish(
-        &self,
-        plan: &InstancePlan,
-        engine: &dyn Engine,
-        started: Started,
-        progress: &Progress,
-    ) -> Result<Ensured, EnsureFault> {
-        let containers = self.start_others(plan, &started.container).await?;
-        self.saw_network(plan.id, started.running.netns());
-        EnsureFault::of_pending(&plan.attachments)?;
-        progress.until_admitted().await;
-        self.see_answer(plan, engine, &started, progress).await?;
-        self.announce_all(plan).await;
-        Ok(Ensured { containers })
     }
 
     /// Has the engine make a network namespace, and wires that: while the container starts, if the engine shows it so
@@ -117,33 +141,38 @@ impl LocalHost {
         Err(self.not_wired(plan, fault).await)
     }
 
-    /// Makes a network namespace, and wires it while the engine creates the first container, which starts when that is done.
+    /// Makes and wires a network namespace while the engine creates the first container, which starts when that is done.
     async fn wire_and_start(
         &self,
         plan: &InstancePlan,
         engine: &dyn Engine,
         first: &ContainerPlan,
+        preparing: Preparing,
+        preparer: Preparer,
     ) -> Result<Started, EnsureFault> {
-        let netns = match self.ensure_namespace(plan.id).await {
-            Ok(netns) => netns,
-            Err(fault) => return Err(self.not_wired(plan, fault).await),
-        };
-        let (sender, wired) = oneshot::channel();
-        let wiring = async {
+        let wiring = async move {
+            let netns = self.ensure_namespace(plan.id).await?;
+            preparer.made();
             self.wire_all(plan, &netns).await?;
-            // An engine that failed meanwhile does not listen any more.
-            let _ = sender.send(());
+            preparer.wired();
             Ok::<_, NetworkError>(())
         };
-        let (wiring, started) = tokio::join!(wiring, self.start_once_wired(plan, engine, first, &netns, wired));
+        let (wiring, started) = tokio::join!(wiring, self.start_once_wired(plan, engine, first, preparing));
         match wiring {
             Ok(()) => started,
             Err(fault) => Err(self.not_wired(plan, fault).await),
         }
     }
 
-    /// Starts the containers that share the network namespace of the first. Returns all of them as they are recorded.
-    async fn start_others(&self, plan: &InstancePlan, first: &Container) -> Result<Vec<ContainerRef>, EnsureFault> {
+    /// Starts the containers that share the network namespace of the first, and waits until packets pass. Returns all
+    /// containers as they are recorded.
+    async fn start_others(
+        &self,
+        plan: &InstancePlan,
+        started: &Started,
+        progress: &Progress,
+    ) -> Result<Vec<ContainerRef>, EnsureFault> {
+        let first = &started.container;
         let mut all = Vec::with_capacity(plan.containers.len());
         for (number, container) in plan.containers.iter().enumerate() {
             let reference = match number {
@@ -159,6 +188,9 @@ impl LocalHost {
                 ..plan.container(container)
             });
         }
+        self.saw_network(plan.id, started.running.netns());
+        EnsureFault::of_pending(&plan.attachments)?;
+        progress.until_admitted().await;
         Ok(all)
     }
 
@@ -192,18 +224,17 @@ impl LocalHost {
         running(made)
     }
 
-    /// The same in a network namespace of ours, as soon as that is wired.
+    /// The same in a network namespace of ours, as soon as that is made and wired.
     async fn start_once_wired(
         &self,
         plan: &InstancePlan,
         engine: &dyn Engine,
         container: &ContainerPlan,
-        netns: &Path,
-        wired: oneshot::Receiver<()>,
+        preparing: Preparing,
     ) -> Result<Started, EnsureFault> {
         let spec = self.with_mounts(plan, container, resolved(&container.spec).await?);
         let made = engine
-            .ensure_once_wired(&plan.container(container).container(), &spec, netns, wired)
+            .ensure_once_wired(&plan.container(container).container(), &spec, preparing)
             .await?;
         running(made)
     }

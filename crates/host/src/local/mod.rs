@@ -3,7 +3,8 @@
 //! ```text
 //!   ensure:  ports? ─▶ (stop) ─▶ engine.ensure ─▶ network.ensure_attachment ─▶ verify, probe ─▶ announce
 //!   with an engine that runs containers in a namespace made before:
-//!            ports? ─▶ (stop) ─▶ namespace ─▶ network.ensure_attachment ─▶ engine.ensure ─▶ …
+//!            ports? ─▶ (stop) ─▶ namespace ─▶ network.ensure_attachment ─▶ engine starts ─▶ probe ─▶ announce
+//!                                engine creates ─────────────────────────┘            └─▶ verify
 //! ```
 
 mod adopt;

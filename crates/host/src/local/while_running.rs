@@ -29,13 +29,38 @@ where
         observed = &mut first => { observed?; None }
         answered = &mut answer => { first.await?; Some(answered) }
     };
-    let answered = match early {
-        Some(answered) => answered,
-        None => tokio::select! {
-            answered = answer => answered,
-            ended = ends(&observe, &news) => Err(ended),
-        },
+    match early {
+        Some(answered) => confirmed(answered, &observe).await,
+        None => until_it_ends(observe, answer, news).await,
+    }
+}
+
+/// The same for a process that was just found running: it is not asked for at the start.
+///
+/// # Errors
+///
+/// [`EnsureFault::Ended`] when the process has ended; what `answer` says.
+pub(super) async fn until_it_ends<L, N>(
+    observe: impl Fn() -> L,
+    answer: impl Future<Output = Result<(), EnsureFault>>,
+    news: impl Fn() -> N,
+) -> Result<(), EnsureFault>
+where
+    L: Future<Output = Result<(), EnsureFault>>,
+    N: Future<Output = ()>,
+{
+    let answered = tokio::select! {
+        answered = answer => answered,
+        ended = ends(&observe, &news) => Err(ended),
     };
+    confirmed(answered, &observe).await
+}
+
+/// Looks at the process once more when there was no answer.
+async fn confirmed<L>(answered: Result<(), EnsureFault>, observe: &impl Fn() -> L) -> Result<(), EnsureFault>
+where
+    L: Future<Output = Result<(), EnsureFault>>,
+{
     match answered {
         Err(silent @ EnsureFault::Silent { .. }) => Err(confirm(silent, observe().await)),
         other => other,
@@ -167,6 +192,23 @@ mod tests {
         assert_eq!(began.elapsed(), WITHIN);
         let unknown = matches!(outcome, Err(EnsureFault::Silent { runs: false, .. }));
         assert!(unknown, "{outcome:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_was_seen_already_is_not_asked_for_before_its_answer_counts() {
+        let (news, times) = (Notify::new(), AtomicU32::new(0));
+        let observe = async || {
+            times.fetch_add(1, Ordering::Relaxed);
+            Err(ended())
+        };
+        until_it_ends(observe, async { Ok(()) }, || news.notified())
+            .await
+            .unwrap();
+        assert_eq!(times.load(Ordering::Relaxed), 0);
+        news.notify_one();
+        let outcome = until_it_ends(observe, no_answer(), || news.notified()).await;
+        assert!(matches!(outcome, Err(EnsureFault::Ended { .. })), "{outcome:?}");
+        assert_eq!(times.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,10 +15,10 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::unistd::gettid;
 use orchestrator_plugin::{
     Capabilities, Capability, Change, Container, ContainerKey, ContainerSpec, Engine, EngineError, EngineFacts, Found,
-    FoundState, ImageFacts, InstanceId, NetworkMode, Running, RunningNetwork,
+    FoundState, ImageFacts, InstanceId, NetworkMode, Preparing, Running, RunningNetwork,
 };
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::lab::PORT;
 
@@ -44,9 +44,21 @@ pub(crate) enum Early {
     Failed,
 }
 
+/// What an engine says, once somebody has connected to a container that it has said to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// The container runs.
+    Runs,
+    /// The container has ended.
+    Ended,
+}
+
 pub(crate) struct Threads {
     capability: Capability,
     early: Mutex<Option<Early>>,
+    late: Mutex<Option<Late>>,
+    /// Whether anybody has connected to a container.
+    reached: watch::Sender<bool>,
     containers: Mutex<HashMap<ContainerKey, Thread>>,
     address: Mutex<Ipv6Addr>,
 }
@@ -56,6 +68,8 @@ impl Threads {
         Self {
             capability,
             early: Mutex::default(),
+            late: Mutex::default(),
+            reached: watch::Sender::new(false),
             containers: Mutex::default(),
             address: Mutex::new(Ipv6Addr::UNSPECIFIED),
         }
@@ -71,6 +85,12 @@ impl Threads {
         *self.early.lock().unwrap() = Some(early);
     }
 
+    /// Describes containers from now on only when somebody has connected to them.
+    pub(crate) fn describe_late(&self, late: Late) {
+        self.reached.send_replace(false);
+        *self.late.lock().unwrap() = Some(late);
+    }
+
     /// Ends the first process of an instance.
     pub(crate) fn end(&self, id: InstanceId) {
         if let Some(thread) = self.containers.lock().unwrap().get_mut(&ContainerKey::main(id)) {
@@ -79,7 +99,7 @@ impl Threads {
     }
 
     fn start(&self, network: &NetworkMode) -> Thread {
-        Thread::start(network, *self.address.lock().unwrap())
+        Thread::start(network, *self.address.lock().unwrap(), self.reached.clone())
     }
 }
 
@@ -105,7 +125,7 @@ fn bind(address: SocketAddr) -> TcpListener {
 }
 
 impl Thread {
-    fn start(network: &NetworkMode, address: Ipv6Addr) -> Self {
+    fn start(network: &NetworkMode, address: Ipv6Addr, reached: watch::Sender<bool>) -> Self {
         let address = SocketAddr::from((address, PORT));
         let stop = Arc::new(AtomicBool::new(false));
         let (report, started) = mpsc::channel();
@@ -123,7 +143,7 @@ impl Thread {
             while !stopped.load(Ordering::Relaxed) {
                 match listener.accept() {
                     // It is closed at once: it reacts.
-                    Ok(_) => {}
+                    Ok(_) => drop(reached.send_replace(true)),
                     Err(_) => thread::sleep(Duration::from_millis(2)),
                 }
             }
@@ -225,7 +245,7 @@ impl Engine for Threads {
         let Some(early) = *self.early.lock().unwrap() else {
             return self.ensure(container, spec, &NetworkMode::EngineNamespace).await;
         };
-        let (made, address) = (new_namespace(), *self.address.lock().unwrap());
+        let (made, address, reached) = (new_namespace(), *self.address.lock().unwrap(), self.reached.clone());
         let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), made.as_raw_fd()));
         namespace.send(path.clone()).unwrap();
         let network = match early {
@@ -239,11 +259,30 @@ impl Engine for Threads {
                 });
             }
         };
-        let started = tokio::task::spawn_blocking(move || Thread::start(&network, address).in_own());
+        let started = tokio::task::spawn_blocking(move || Thread::start(&network, address, reached).in_own());
         let thread = started.await.unwrap();
         let found = thread.found(&container.key);
         self.containers.lock().unwrap().insert(container.key.clone(), thread);
         Ok(found)
+    }
+
+    async fn ensure_once_wired(
+        &self,
+        container: &Container,
+        spec: &ContainerSpec,
+        mut namespace: Preparing,
+    ) -> Result<Found, EngineError> {
+        namespace.wired(&container.key).await?;
+        let network = NetworkMode::Prepared(namespace.path().to_owned());
+        let found = self.ensure(container, spec, &network).await?;
+        let late = *self.late.lock().unwrap();
+        let Some(late) = late else { return Ok(found) };
+        namespace.started();
+        self.reached.subscribe().wait_for(|reached| *reached).await.unwrap();
+        if late == Late::Ended {
+            self.end(container.key.instance);
+        }
+        Ok(self.find(container).await?.unwrap())
     }
 
     async fn stop(&self, container: &Container) -> Result<(), EngineError> {
