@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv6Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::tunnel::ACCEPT;
@@ -12,14 +14,37 @@ use crate::tunnel::ACCEPT;
 ///
 /// When the port cannot be had.
 pub fn serve_line(port: u16, line: &str) -> io::Result<()> {
-    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?;
-    let answer: &'static str = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{line}\n", line.len() + 1).leak();
-    for stream in listener.incoming() {
-        let stream = stream?;
-        // A client that goes away ends its own connection only.
-        thread::spawn(move || drop(serve(stream, answer)));
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{line}\n", line.len() + 1);
+    let server = Arc::new(Server {
+        listener: TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))?,
+        answer,
+        waiting: AtomicUsize::new(0),
+    });
+    server.work()
+}
+
+/// A server whose threads take one connection after the other: to start a thread costs more than to answer a request.
+struct Server {
+    listener: TcpListener,
+    answer: String,
+    /// Threads that wait for a connection.
+    waiting: AtomicUsize,
+}
+
+impl Server {
+    /// Serves connections until there can be no more.
+    fn work(self: &Arc<Self>) -> io::Result<()> {
+        loop {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            let accepted = self.listener.accept();
+            if self.waiting.fetch_sub(1, Ordering::SeqCst) == 1 {
+                let server = self.clone();
+                thread::spawn(move || server.work());
+            }
+            // A client that goes away ends its own connection only.
+            let _ = serve(accepted?.0, &self.answer);
+        }
     }
-    Ok(())
 }
 
 fn serve(stream: TcpStream, answer: &str) -> io::Result<()> {

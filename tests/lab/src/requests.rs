@@ -1,7 +1,7 @@
 //! HTTP requests at a steady rate, each of which is counted.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -140,6 +140,8 @@ impl Client {
         let (page, is_last) = read_answer(&mut connection)?;
         if self.keeps && !is_last {
             self.connection = Some(connection);
+        } else {
+            read_end(&mut connection)?;
         }
         Ok(page.lines().next().unwrap_or_default().to_owned())
     }
@@ -182,6 +184,17 @@ fn read_answer(connection: &mut impl BufRead) -> io::Result<(String, bool)> {
     Ok((String::from_utf8_lossy(&page).into_owned(), is_last))
 }
 
+/// Waits for the end of a connection. The end that closes first keeps the connection's ports for a minute (TIME-WAIT). If
+/// that were the client, it would soon look long for a port that is free.
+fn read_end(connection: &mut impl Read) -> io::Result<()> {
+    match connection.read(&mut [0])? {
+        0 => Ok(()),
+        _ => Err(io::Error::other(
+            "there are bytes behind the last answer of a connection",
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +206,7 @@ mod tests {
         assert_eq!(page.unwrap(), ("one".to_owned(), false));
         let last = read("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(last.unwrap(), (String::new(), true));
+        assert!(read_end(&mut "".as_bytes()).is_ok() && read_end(&mut "x".as_bytes()).is_err());
         for text in [
             "",
             "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\non",
