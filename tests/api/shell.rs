@@ -131,6 +131,13 @@ async fn files_are_parts_of_the_request_and_none_is_read_on_the_daemon_s_machine
     let answer = ask_with(&daemon.unix, "POST", "/v1/shell", headers, line.as_bytes()).await;
     let (output, error, code) = records(&answer);
     assert!(output.contains("web") && code == Some(0), "{output}{error}");
+    let body = json!({ "line": "deploy - --plan", "input": service }).to_string();
+    let headers = "Content-Type: application/json\r\n";
+    let answer = ask_with(&daemon.unix, "POST", "/v1/shell", headers, body.as_bytes()).await;
+    let (output, error, code) = records(&answer);
+    assert!(output.contains("web") && code == Some(0), "{output}{error}");
+    let (_, error, code) = run(&daemon, "deploy - --plan").await;
+    assert!(error.contains("no standard input came") && code == Some(1), "{error}");
     let much = vec![b'x'; 17 << 20];
     let refused = ask_with(&daemon.unix, "POST", "/v1/shell", headers, &much).await;
     assert_eq!(refused.problem(), (413, "body-too-large".to_owned()));

@@ -176,6 +176,68 @@ async fn a_plan_says_whether_a_service_is_new() {
     }
 }
 
+#[tokio::test]
+async fn a_specification_comes_from_standard_input_too_in_the_form_that_is_given() {
+    let api = Canned(|request: &str| {
+        let answer = json!({"name": "cat", "generation": 0, "changes": [], "replaces": false, "operation": null});
+        let is_good = request == "PUT /v1/services/cat?plan=true";
+        (if is_good { 200 } else { 404 }, answer)
+    });
+    let run = async |line: &str, typed: &'static str| {
+        let line = crate::Line::parse(line.split(' ')).unwrap();
+        let mut printed = Printed::default();
+        let mut session = crate::Session {
+            api: &api,
+            sink: &mut printed,
+            output: line.output,
+            now: orchestrator_model::Timestamp(0),
+            local: &Typing(typed),
+        };
+        let outcome = line.verb.run(&mut session).await;
+        outcome.map(|()| printed.lines).map_err(|failure| failure.to_string())
+    };
+    for (line, typed) in [
+        ("deploy --plan -", "name = \"cat\"\nimage = \"web:1\"\n"),
+        ("deploy --plan -", "{\"name\": \"cat\", \"image\": \"web:1\"}"),
+        ("deploy --plan - --format yaml", "name: cat\nimage: web:1\n"),
+    ] {
+        assert_eq!(
+            run(line, typed).await.unwrap(),
+            ["cat: it is new (--expect 0)"],
+            "{line}"
+        );
+    }
+    let fault = run("deploy --plan - --format json", "name: cat").await.unwrap_err();
+    assert!(fault.starts_with("-: it is not JSON"), "{fault}");
+    let fault = run("deploy --plan - -", "name = \"cat\"").await.unwrap_err();
+    assert!(fault.contains("only once"), "{fault}");
+    assert!(crate::Line::parse(["deploy", "-", "--format", "xml"]).is_err());
+}
+
+/// Somebody who types this, and has no files.
+struct Typing(&'static str);
+
+#[async_trait]
+impl crate::Local for Typing {
+    async fn file(&self, name: &str) -> std::io::Result<crate::LocalFile> {
+        crate::Nothing.file(name).await
+    }
+
+    async fn confirm(&self, _: &str) -> Option<bool> {
+        None
+    }
+
+    fn terminal(&self) -> std::io::Result<crate::Terminal> {
+        crate::Nothing.terminal()
+    }
+
+    fn input(&self) -> std::io::Result<crate::Typing> {
+        let (half, rest) = self.0.split_at(self.0.len() / 2);
+        let typed = [half, rest].map(|part| crate::Typed::Bytes(Bytes::from_static(part.as_bytes())));
+        Ok(Box::pin(futures_util::stream::iter(typed)))
+    }
+}
+
 /// A place with one service file.
 struct OneFile;
 

@@ -11,6 +11,18 @@ use crate::local::Local;
 ///
 /// When there is none, it cannot be read, it has more than `largest` bytes, or it is no text.
 pub(crate) async fn read_text(name: &str, largest: usize, local: &dyn Local) -> Result<String, Failure> {
+    let bytes = read_bytes(name, largest, local).await?;
+    String::from_utf8(bytes).map_err(|_| Failure::Given {
+        what: format!("{name} is no text in UTF-8"),
+    })
+}
+
+/// The bytes of a file that a line names, or of standard input for "-".
+///
+/// # Errors
+///
+/// When there is none, it cannot be read, or it has more than `largest` bytes.
+pub(crate) async fn read_bytes(name: &str, largest: usize, local: &dyn Local) -> Result<Vec<u8>, Failure> {
     let fault = |source| Failure::Local {
         doing: "read",
         what: name.to_owned(),
@@ -26,7 +38,5 @@ pub(crate) async fn read_text(name: &str, largest: usize, local: &dyn Local) -> 
             });
         }
     }
-    String::from_utf8(bytes).map_err(|_| Failure::Given {
-        what: format!("{name} is no text in UTF-8"),
-    })
+    Ok(bytes)
 }

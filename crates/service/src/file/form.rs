@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use orchestrator_settings::parse_toml;
 use serde_json::Value as Json;
@@ -32,16 +33,29 @@ impl fmt::Display for Form {
     }
 }
 
+/// The word names no form.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no form of a service file; give toml, json or yaml")]
+pub struct NoForm(String);
+
+/// Reads the endings that files of a form have, in any case: `toml`, `json`, `yaml` and `yml`.
+impl FromStr for Form {
+    type Err = NoForm;
+
+    fn from_str(text: &str) -> Result<Self, NoForm> {
+        match text.to_ascii_lowercase().as_str() {
+            "toml" => Ok(Self::Toml),
+            "json" => Ok(Self::Json),
+            "yaml" | "yml" => Ok(Self::Yaml),
+            _ => Err(NoForm(text.to_owned())),
+        }
+    }
+}
+
 impl Form {
     /// The form that files with this ending have.
     fn of_name(name: &str) -> Option<Self> {
-        let ending = Path::new(name).extension()?.to_str()?;
-        match ending.to_ascii_lowercase().as_str() {
-            "toml" => Some(Self::Toml),
-            "json" => Some(Self::Json),
-            "yaml" | "yml" => Some(Self::Yaml),
-            _ => None,
-        }
+        Path::new(name).extension()?.to_str()?.parse().ok()
     }
 
     /// Parses all documents of a text. The error is one line.
@@ -67,13 +81,13 @@ fn parse_yaml(text: &str) -> Result<Vec<Json>, String> {
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| error.to_string())
 }
 
-/// Parses a file into its documents.
-pub(super) fn parse(name: &str, text: &str) -> Result<Vec<Json>, FileError> {
+/// Parses a file into its documents, in this form if one is given.
+pub(super) fn parse(name: &str, given: Option<Form>, text: &str) -> Result<Vec<Json>, FileError> {
     if text.trim().is_empty() {
         return Err(FileError::Empty);
     }
     let parse_as = |form: Form| form.parse(text).map_err(|reason| FileError::Syntax { form, reason });
-    if let Some(form) = Form::of_name(name) {
+    if let Some(form) = given.or_else(|| Form::of_name(name)) {
         return parse_as(form);
     }
     match text.trim_start().chars().next() {

@@ -12,7 +12,7 @@ mod marathon;
 use serde_json::Value as Json;
 
 pub use changes::Changes;
-pub use form::Form;
+pub use form::{Form, NoForm};
 
 /// The largest file, in bytes.
 pub const LARGEST: usize = 1 << 20;
@@ -51,7 +51,7 @@ pub enum FileError {
     },
     /// Its form is not known.
     #[error(
-        "it is neither TOML ({toml}) nor YAML ({yaml}); give it an ending of .toml, .json or .yaml to be told about one only"
+        "it is neither TOML ({toml}) nor YAML ({yaml}); give its form (`--format`), or an ending of .toml, .json or .yaml, to be told about one only"
     )]
     Unknown {
         /// Why it is not TOML.
@@ -82,7 +82,7 @@ pub enum FileError {
     },
 }
 
-/// Reads a file. Its form is that of the ending of its name; without a known ending, the content decides.
+/// Reads a file. Its form is `given`, or else that of the ending of its name; without a known ending, the content decides.
 ///
 /// A file has one service, a list of services, or several under `service`. YAML may also have several documents. A service
 /// with an `id` and one of `instances`, `container` and `cmd` is one for Marathon, and is converted.
@@ -91,13 +91,13 @@ pub enum FileError {
 ///
 /// When the text cannot be parsed, or is no service. Whether its keys are right is for
 /// [`ServiceSpec::read`](crate::ServiceSpec::read).
-pub fn read(name: &str, content: &[u8]) -> Result<Vec<Document>, FileError> {
+pub fn read(name: &str, given: Option<Form>, content: &[u8]) -> Result<Vec<Document>, FileError> {
     if content.len() > LARGEST {
         let bytes = content.len();
         return Err(FileError::TooLarge { bytes });
     }
     let text = std::str::from_utf8(content).map_err(|_| FileError::NotText)?;
-    let roots = form::parse(name, text.trim_start_matches('\u{feff}'))?;
+    let roots = form::parse(name, given, text.trim_start_matches('\u{feff}'))?;
     let all = documents::split(roots)?;
     let document = |keys: Json| match marathon::is_marathon(&keys) {
         true => marathon::convert(&keys),

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::{Changes, FileError, LARGEST, read};
+use super::{Changes, FileError, Form, LARGEST, read};
 
 /// The keys of the one service of a file.
 fn one(name: &str, content: &str) -> serde_json::Value {
-    let all = read(name, content.as_bytes()).unwrap();
+    let all = read(name, None, content.as_bytes()).unwrap();
     assert_eq!(all.len(), 1, "{all:?}");
     assert!(all[0].warnings.is_empty(), "{all:?}");
     all[0].keys.clone()
@@ -33,9 +33,30 @@ fn the_same_service_is_read_from_toml_json_and_yaml() {
 }
 
 #[test]
+fn a_form_that_is_given_counts_and_not_the_ending_or_the_content() {
+    let form = |text: &str| text.parse::<Form>();
+    let read_as = |name: &str, of: &str, text: &str| read(name, Some(form(of).unwrap()), text.as_bytes());
+    let yaml = "name: web\n";
+    assert_eq!(
+        read_as("a.toml", "YAML", yaml).unwrap(),
+        read("a.yml", None, yaml.as_bytes()).unwrap()
+    );
+    // This is YAML, too, and is not read as such.
+    for (of, text) in [("json", yaml), ("toml", r#"{"name": "web"}"#)] {
+        let fault = read_as("-", of, text).unwrap_err();
+        assert!(
+            matches!(fault, FileError::Syntax { form, .. } if Ok(form) == of.parse()),
+            "{fault}"
+        );
+    }
+    let fault = form("xml").unwrap_err().to_string();
+    assert!(fault.contains("xml") && fault.contains("toml, json or yaml"), "{fault}");
+}
+
+#[test]
 fn a_file_has_several_services() {
     let names = |name: &str, text: &str| -> Vec<String> {
-        let all = read(name, text.as_bytes()).unwrap().into_iter();
+        let all = read(name, None, text.as_bytes()).unwrap().into_iter();
         all.map(|one| one.keys["name"].as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(
@@ -48,7 +69,7 @@ fn a_file_has_several_services() {
 
 #[test]
 fn what_is_no_service_file_says_why() {
-    let fault = |name: &str, content: &[u8]| read(name, content).unwrap_err();
+    let fault = |name: &str, content: &[u8]| read(name, None, content).unwrap_err();
     assert_eq!(fault("a.toml", b""), FileError::Empty);
     assert_eq!(fault("a.toml", &[0xff]), FileError::NotText);
     assert!(matches!(fault("a.toml", b"name = "), FileError::Syntax { .. }));
@@ -83,7 +104,7 @@ fn options_of_the_line_change_what_the_file_says() {
 #[test]
 fn an_application_of_marathon_is_converted_and_nothing_of_it_is_dropped_silently() {
     let text = include_str!("../../../../examples/services/deploy1_marathon.json");
-    let all = read("deploy1_marathon.json", text.as_bytes()).unwrap();
+    let all = read("deploy1_marathon.json", None, text.as_bytes()).unwrap();
     let expected = json!({
         "name": "python1",
         "instances": 2,
@@ -131,7 +152,7 @@ fn the_examples_are_services() {
 #[test]
 fn a_command_of_marathon_takes_precedence_over_its_arguments_with_one_warning() {
     let text = br#"{"id": "web", "cmd": "serve", "args": ["-v"]}"#;
-    let all = read("web.json", text).unwrap();
+    let all = read("web.json", None, text).unwrap();
     assert_eq!(all[0].keys["command"], json!(["/bin/sh", "-c", "serve"]));
     assert_eq!(all[0].warnings, ["args: stands beside cmd, and is left out"]);
 }

@@ -9,14 +9,16 @@ mod plan;
 use std::time::Duration;
 
 use orchestrator_model::parse_lifespan;
-use orchestrator_service::file::{self, Changes};
+use orchestrator_service::file::{self, Changes, Form};
 use serde_json::{Value, json};
 
 use self::begun::Begun;
 use self::operation::Waiting;
 use super::choose::{Consent, SERVICE};
 use super::failure::Failure;
+use super::local::DASH;
 use super::page;
+use super::reading::read_bytes;
 use super::session::Session;
 
 pub(super) use self::list::{ListArgs, list, of_name, render_one, show};
@@ -24,9 +26,12 @@ pub(super) use self::list::{ListArgs, list, of_name, render_one, show};
 /// Arguments of `deploy`.
 #[derive(Debug, clap::Args)]
 pub struct DeployArgs {
-    /// Service files in TOML, JSON or YAML, or JSON for Marathon; each with one service or several
+    /// Service files in TOML, JSON or YAML, or JSON for Marathon; each with one service or several. "-" is standard input
     #[arg(required_unless_present = "resume", value_name = "FILE")]
     files: Vec<String>,
+    /// The form of the files: toml, json or yaml. Without it, the ending of a file's name says so, or else its content
+    #[arg(long, value_name = "FORM")]
+    format: Option<Form>,
     /// Put this and a dash before the names of the services
     #[arg(short, long, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -115,6 +120,11 @@ pub(super) async fn deploy(args: &DeployArgs, session: &mut Session<'_>) -> Resu
     if let Some(id) = &args.waiting.resume {
         return operation::resume(std::slice::from_ref(id), args.waiting.timeout, session).await;
     }
+    if args.files.iter().filter(|name| *name == DASH).count() > 1 {
+        return Err(Failure::Usage {
+            what: format!("{DASH} is given twice, and standard input can be read only once"),
+        });
+    }
     let mut all = Vec::new();
     for name in &args.files {
         all.extend(read_file(name, args, session).await?);
@@ -141,11 +151,7 @@ pub(super) async fn deploy(args: &DeployArgs, session: &mut Session<'_>) -> Resu
 
 /// The services of a file with their names, changed as the line says.
 async fn read_file(name: &str, args: &DeployArgs, session: &mut Session<'_>) -> Result<Vec<(String, Value)>, Failure> {
-    let file = session.local.file(name).await.map_err(|source| Failure::Local {
-        doing: "read",
-        what: name.to_owned(),
-        source,
-    })?;
+    let content = read_bytes(name, file::LARGEST, session.local).await?;
     let wrong = |what: String| Failure::Usage {
         what: format!("{name}: {what}"),
     };
@@ -156,7 +162,7 @@ async fn read_file(name: &str, args: &DeployArgs, session: &mut Session<'_>) -> 
         replicas: args.instances,
     };
     let mut services = Vec::new();
-    for mut document in file::read(name, &file.content).map_err(|error| wrong(error.to_string()))? {
+    for mut document in file::read(name, args.format, &content).map_err(|error| wrong(error.to_string()))? {
         if args.strict && !document.warnings.is_empty() {
             return Err(wrong(document.warnings.join("; ")));
         }
