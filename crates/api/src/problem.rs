@@ -281,7 +281,7 @@ fn engine_status(code: &str) -> StatusCode {
         "image-missing" => StatusCode::NOT_FOUND,
         "not-running" => StatusCode::CONFLICT,
         "engine-refused" | "engine-unsupported" => StatusCode::UNPROCESSABLE_ENTITY,
-        "engine-unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        "engine-unavailable" | "engine-busy" => StatusCode::SERVICE_UNAVAILABLE,
         "engine-timeout" => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     }

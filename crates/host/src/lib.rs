@@ -46,9 +46,9 @@ pub use marked::{Marked, MarkedThing};
 pub use observation::{Depth, Lack, Observation};
 pub use orchestrator_network::{Bridge, BridgeFlaw, BridgeHazard, BridgeIdentity, Flaw, NetworkError, ObservedBridge};
 pub use orchestrator_plugin::{
-    ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, Credentials, DiskUse, ExecControl, ExecRequest,
-    ExecSession, Id, Image, ImageFacts, InstanceId, LogRequest, Mark, Output, OutputStream, PullProgress, PullRequest,
-    Stats, TerminalSize,
+    ByteStream, Capabilities, Capability, ContainerName, ContainerSpec, Credentials, DiskUse, EngineError, ExecControl,
+    ExecRequest, ExecSession, Id, Image, ImageFacts, InstanceId, LogRequest, Mark, Output, OutputStream, PullProgress,
+    PullRequest, Stats, TerminalSize,
 };
 pub use plan::{
     Applied, AttachmentPlan, BridgePlan, BridgePurpose, ClientBinding, ContainerPlan, ContainerRef, Count, Destination,

@@ -1,11 +1,14 @@
 //! Processes that are named so that their number cannot be mistaken for a later one's.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::iter;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitpid};
 use serde::{Deserialize, Serialize};
 use tokio::io::Interest;
 
@@ -55,15 +58,14 @@ impl Process {
 
 /// A handle on a process that cannot have been replaced: a child of this process.
 pub(crate) fn open(pid: u32) -> io::Result<OwnedFd> {
-    let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    let number = number.ok_or(io::ErrorKind::InvalidInput)?;
+    let number = number(pid).ok_or(io::ErrorKind::InvalidInput)?;
     Ok(rustix::process::pidfd_open(number, PidfdFlags::NONBLOCK)?)
 }
 
 /// Sends a signal. A process that has ended is no error.
 pub(crate) fn signal(handle: impl AsFd, signal: Signal) -> io::Result<()> {
     match rustix::process::pidfd_send_signal(handle, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -84,13 +86,67 @@ pub(crate) fn reap(handle: impl AsFd) -> Option<i64> {
     Some(i64::from(code.or_else(|| Some(128 + status.terminating_signal()?))?))
 }
 
-/// The 22nd field of `/proc/PID/stat`. The name in parentheses may hold anything.
+/// Kills a child of this process and all processes below it, and reaps them. This process is a subreaper: what is below a process
+/// that was killed becomes its child, in whatever PID namespace it is. Waits until the kernel has ended all of them.
+///
+/// Each is stopped before the processes below it are looked for, because a stopped process makes no other one.
+pub(crate) fn end_tree(child: u32) {
+    let mut tree = BTreeSet::from([child]);
+    let mut new = vec![child];
+    while !new.is_empty() {
+        // One that has ended stays in the list until it is reaped.
+        new.iter().for_each(|pid| send(*pid, Signal::STOP));
+        new = below(&tree);
+        tree.extend(&new);
+    }
+    tree.iter().for_each(|pid| send(*pid, Signal::KILL));
+    // A process is ours to reap once those above it are dead.
+    for pid in iter::once(child).chain(tree.into_iter().filter(|pid| *pid != child)) {
+        let Some(number) = number(pid) else { continue };
+        while waitpid(Some(number), WaitOptions::empty()).is_err_and(|error| error == Errno::INTR) {}
+    }
+}
+
+/// The processes whose parent is one of these, without these.
+fn below(parents: &BTreeSet<u32>) -> Vec<u32> {
+    let Ok(all) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let pids = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| !parents.contains(pid) && parent_of(*pid).is_some_and(|parent| parents.contains(&parent)))
+        .collect()
+}
+
+fn send(pid: u32, signal: Signal) {
+    if let Some(number) = number(pid) {
+        // One that has ended is no error.
+        let _ = kill_process(number, signal);
+    }
+}
+
+fn number(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+/// The fourth field of `/proc/PID/stat`.
+fn parent_of(pid: u32) -> Option<u32> {
+    field(pid, 1).ok()?.parse().ok()
+}
+
+/// The 22nd field of `/proc/PID/stat`.
 fn start_of(pid: u32) -> io::Result<u64> {
+    field(pid, 19)?.parse().map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// A field of `/proc/PID/stat`, counted from 0 behind the name in parentheses, which may hold anything.
+fn field(pid: u32, number: usize) -> io::Result<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let start = stat
+    let field = stat
         .rsplit_once(')')
-        .and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
-    start.ok_or_else(|| io::ErrorKind::InvalidData.into())
+        .and_then(|(_, rest)| rest.split_whitespace().nth(number));
+    field
+        .map(str::to_owned)
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 fn boot() -> io::Result<String> {
@@ -104,7 +160,8 @@ fn boot() -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::Read;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
@@ -134,5 +191,26 @@ mod tests {
             assert_eq!(reap(&handle), None, "once");
             child.wait().unwrap_err();
         }
+    }
+
+    #[test]
+    fn a_process_ends_with_all_that_is_below_it_and_nothing_else() {
+        nix::sys::prctl::set_child_subreaper(true).unwrap();
+        let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
+        let program = "sleep 600 & sh -c 'sleep 600 & sleep 600' & echo; wait";
+        let mut shell = Command::new("sh");
+        let mut shell = shell.args(["-c", program]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = [0];
+        shell.stdout.take().unwrap().read_exact(&mut line).unwrap();
+        let below_it = below(&BTreeSet::from([shell.id()]));
+        assert_eq!(below_it.len(), 2, "{below_it:?}");
+        end_tree(shell.id());
+        for pid in below_it.into_iter().chain([shell.id()]) {
+            assert!(field(pid, 0).is_err(), "{pid} is there");
+        }
+        shell.wait().unwrap_err();
+        assert!(bystander.try_wait().unwrap().is_none());
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
     }
 }

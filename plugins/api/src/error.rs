@@ -50,6 +50,16 @@ pub enum EngineError {
         /// The missing capability.
         capability: Capability,
     },
+    /// As much of this is under way as the engine allows at once.
+    #[error("engine did not {verb} {subject}: {reason}; try again when one of them has ended")]
+    Busy {
+        /// The verb that was refused.
+        verb: &'static str,
+        /// The subject of the verb.
+        subject: String,
+        /// How many of what are under way.
+        reason: String,
+    },
     /// There is no such container of ours, or it does not run.
     #[error("engine has no running container {subject} to {verb}; see whether its instance is ready")]
     NotRunning {
@@ -95,7 +105,7 @@ impl EngineError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Unavailable { .. } => Remedy::Engine,
-            Self::Timeout { .. } | Self::Failed { .. } | Self::NotRunning { .. } => Remedy::Retry,
+            Self::Timeout { .. } | Self::Failed { .. } | Self::NotRunning { .. } | Self::Busy { .. } => Remedy::Retry,
             Self::ImageMissing { .. } | Self::Refused { .. } | Self::Unsupported { .. } => Remedy::Operator,
         }
     }
@@ -109,6 +119,7 @@ impl EngineError {
             Self::Refused { .. } => "engine-refused",
             Self::Unsupported { .. } => "engine-unsupported",
             Self::NotRunning { .. } => "not-running",
+            Self::Busy { .. } => "engine-busy",
             Self::Failed { .. } => "engine-failed",
         }
     }

@@ -107,6 +107,7 @@ const RUN_FAILS: &[(StatusCode, &str)] = &[
     (UNPROCESSABLE, "engine-refused"),
     (UNPROCESSABLE, "engine-unsupported"),
     (UNAVAILABLE, "engine-unavailable"),
+    (UNAVAILABLE, "engine-busy"),
     (UNAVAILABLE, "too-many-streams"),
     (UNAVAILABLE, "starting"),
     (StatusCode::BAD_GATEWAY, "engine-failed"),

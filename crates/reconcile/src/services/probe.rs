@@ -151,6 +151,10 @@ impl Prober {
                 };
                 target.check(host.as_ref(), check.timeout).await
             };
+            let Some(result) = result else {
+                sleep(check.every).await;
+                continue;
+            };
             let passed = result.is_ok();
             let Some(health) = self.take(id, &target, &check, result) else {
                 return;

@@ -55,7 +55,7 @@ impl Helper {
                 return Err(fault);
             }
         };
-        let entry = Entry::new(directory, record, Now::Created);
+        let entry = Entry::new(directory, record, Now::Created, self.0.commands.each());
         self.index().insert(entry.clone());
         Ok(entry)
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use orchestrator_plugin::{ContainerName, InstanceId};
 use orchestrator_plugin_oci::protocol::Target;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::process::Process;
 use crate::state::{Directory, Record};
@@ -17,6 +17,8 @@ pub(crate) struct Entry {
     pub(crate) reference: String,
     /// Its directory.
     pub(crate) directory: Directory,
+    /// Its commands that may be started yet.
+    pub(super) commands: Arc<Semaphore>,
     record: RwLock<Arc<Record>>,
     phase: watch::Sender<Now>,
 }
@@ -45,8 +47,10 @@ pub(crate) struct Alive {
 }
 
 impl Entry {
-    pub(crate) fn new(directory: Directory, record: Record, now: Now) -> Arc<Self> {
+    /// `commands` is how many may run in it at once.
+    pub(crate) fn new(directory: Directory, record: Record, now: Now, commands: usize) -> Arc<Self> {
         Arc::new(Self {
+            commands: Arc::new(Semaphore::new(commands)),
             reference: directory.reference(),
             directory,
             record: RwLock::new(Arc::new(record)),

@@ -2,6 +2,7 @@
 //!
 //! The runtime starts the command and ends. The command is a child of the helper then, which learns its exit code.
 
+mod bound;
 mod child;
 mod console;
 mod pipes;
@@ -16,6 +17,8 @@ use orchestrator_plugin_oci::protocol::{ExecOf, Fault, Frame, Verb};
 use rustix::process::Resource;
 use tokio::sync::mpsc;
 
+use self::bound::Permit;
+pub(crate) use self::bound::{Bound, CommandLimits};
 use self::child::{Child, Started};
 use super::copy::with_root;
 use super::{Entry, Helper, blocking};
@@ -47,6 +50,8 @@ enum Ends {
 /// Files that are deleted when they are not needed any more.
 struct Files {
     files: ExecFiles,
+    /// Whoever needs the files has not ended the runtime or the command yet.
+    permit: Arc<Permit>,
 }
 
 impl Drop for Files {
@@ -77,7 +82,8 @@ impl Helper {
         let (entry, _) = self.running(&request.of, Verb::Run)?;
         self.say_ahead();
         let name = entry.record().name.clone();
-        let files = Arc::new(self.files(&entry, request.command.terminal.is_some()));
+        let permit = self.0.commands.permit(&entry)?;
+        let files = Arc::new(self.files(&entry, request.command.terminal.is_some(), permit));
         self.write_process(&entry, request, files.files.process.clone()).await?;
         let failed = |error: io::Error| Fault::failed(Verb::Run, &name, error);
         let command = self.0.runtime.exec(&entry.directory, &files.files);
@@ -99,17 +105,20 @@ impl Helper {
         };
         let (input, from_caller) = mpsc::channel(WAITING);
         let (to_caller, output) = mpsc::channel(WAITING);
+        let permit = files.permit.clone();
         tokio::spawn(async move {
             match ends {
                 Ends::Pipes(pipes) => pipes.carry(from_caller, &to_caller).await,
                 Ends::Console(console) => console::carry(console, from_caller, &to_caller).await,
             }
-            let _ = to_caller.send(Frame::Exit(child.ended().await)).await;
+            let code = child.ended().await;
+            drop(permit);
+            let _ = to_caller.send(Frame::Exit(code)).await;
         });
         Ok(Session { input, output })
     }
 
-    fn files(&self, entry: &Entry, has_terminal: bool) -> Files {
+    fn files(&self, entry: &Entry, has_terminal: bool, permit: Arc<Permit>) -> Files {
         let number = self.number();
         let file = |what: &str| entry.directory.file(&format!("exec-{number}.{what}"));
         Files {
@@ -120,6 +129,7 @@ impl Helper {
                 // The path of a socket must be short.
                 console: has_terminal.then(|| self.0.sockets.join(format!("console-{number}"))),
             },
+            permit,
         }
     }
 
@@ -161,7 +171,7 @@ impl Helper {
             .map_err(failed)?;
         // The ends that the command holds would keep the pipes open.
         drop(command);
-        let starting = self.0.starting;
+        let starting = self.0.commands.starting();
         match child::started(runtime, starting, files).await.map_err(failed)? {
             Started::Runs(child) => Ok(child),
             Started::Late => Err(Fault::Timeout {

@@ -44,7 +44,7 @@ use crate::state::Place;
 
 pub(crate) use copy::Pieces;
 pub(crate) use entry::Entry;
-pub(crate) use exec::Session;
+pub(crate) use exec::{Bound, CommandLimits, Session};
 pub(crate) use hands::{Act, ByHand};
 use index::Index;
 
@@ -72,8 +72,8 @@ struct Inner {
     program: PathBuf,
     /// A directory with a short path, for sockets.
     sockets: PathBuf,
-    /// How long the runtime may take to start a command.
-    starting: Duration,
+    /// The commands in containers.
+    commands: Bound,
     index: Mutex<Index>,
     turns: Creations,
     changes: broadcast::Sender<Changed>,
@@ -93,8 +93,7 @@ pub(crate) struct Changed {
 }
 
 impl Helper {
-    /// The engine whose state is in `place`. Finds and adopts what runs. `starting` is how long the runtime may take to start a
-    /// command.
+    /// The engine whose state is in `place`. Finds and adopts what runs.
     ///
     /// # Errors
     ///
@@ -104,7 +103,7 @@ impl Helper {
         sockets: PathBuf,
         common: Common,
         images: Store,
-        starting: Duration,
+        commands: CommandLimits,
     ) -> io::Result<Self> {
         let mountinfo = std::fs::read_to_string("/proc/self/mountinfo")?;
         let hierarchy = Hierarchy::read(&mountinfo).map_err(io::Error::other)?;
@@ -120,7 +119,7 @@ impl Helper {
             images,
             program: std::env::current_exe()?,
             sockets,
-            starting,
+            commands: Bound::new(commands),
             index: Mutex::default(),
             turns: Creations::default(),
             changes: broadcast::Sender::new(CHANGES),

@@ -60,7 +60,7 @@ impl Helper {
             // It was being started, and nobody would learn how that ended; or its shim is gone.
             (phase, shim) => (self.give_up(directory, phase, shim)?, None),
         };
-        let entry = Entry::new(directory.clone(), record, now);
+        let entry = Entry::new(directory.clone(), record, now, self.0.commands.each());
         self.index().insert(entry.clone());
         if let Some(shim) = shim {
             self.supervise(entry, shim);

@@ -9,7 +9,6 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use orchestrator_images::{Limits, Store};
@@ -17,7 +16,7 @@ use tokio::net::UnixListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
-use crate::engine::Helper;
+use crate::engine::{CommandLimits, Helper};
 use crate::shim::Common;
 use crate::state::Place;
 
@@ -34,9 +33,8 @@ pub(crate) struct ServeArguments {
     /// The directory of everything that is kept: containers, volumes, images.
     #[arg(long, default_value = "/var/lib/orchestrator-oci", env = "ORCHESTRATOR_OCI_STATE")]
     state: PathBuf,
-    /// Seconds that the runtime may take to start a command in a container.
-    #[arg(long, hide = true, default_value_t = 30)]
-    starting: u64,
+    #[command(flatten)]
+    commands: CommandLimits,
     #[command(flatten)]
     common: Common,
 }
@@ -46,7 +44,7 @@ pub(crate) async fn serve(arguments: ServeArguments) -> io::Result<()> {
     let ServeArguments {
         socket,
         state,
-        starting,
+        commands,
         common,
     } = arguments;
     let sockets = socket.parent().unwrap_or(Path::new("/")).to_owned();
@@ -54,7 +52,7 @@ pub(crate) async fn serve(arguments: ServeArguments) -> io::Result<()> {
     let place = Place::open(&state)?;
     let images = Store::open(&place.images(), Limits::default()).map_err(io::Error::other)?;
     // Before it listens: whoever asks is answered by what is true. Its state is read by threads that may block.
-    let helper = Helper::open(place, sockets, common, images, Duration::from_secs(starting))?;
+    let helper = Helper::open(place, sockets, common, images, commands)?;
     let listener = listen(&socket)?;
     info!(socket = %socket.display(), cgroups = helper.cgroup_kind(), "the helper serves");
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

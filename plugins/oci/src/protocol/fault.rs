@@ -105,6 +105,15 @@ pub enum Fault {
         /// Why.
         reason: String,
     },
+    /// As much of this is under way as the helper allows at once.
+    Busy {
+        /// What was to be done.
+        verb: Verb,
+        /// To what.
+        subject: String,
+        /// How many of what are under way.
+        reason: String,
+    },
     /// It took longer than the helper waits.
     Timeout {
         /// What was being done.
@@ -141,12 +150,22 @@ impl Fault {
         }
     }
 
+    /// As much of this is under way as is allowed at once.
+    pub fn busy(verb: Verb, subject: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Busy {
+            verb,
+            subject: subject.into(),
+            reason: reason.to_string(),
+        }
+    }
+
     /// The status of the answer that carries it.
     pub fn status(&self) -> u16 {
         match self {
             Self::ImageMissing { .. } | Self::NotRunning { .. } => 409,
             Self::Refused { .. } => 422,
             Self::Failed { .. } => 500,
+            Self::Busy { .. } => 503,
             Self::Timeout { .. } => 504,
         }
     }
@@ -165,6 +184,11 @@ impl Fault {
                 subject,
             },
             Self::Failed { verb, subject, reason } => EngineError::Failed {
+                verb: verb.words(),
+                subject,
+                reason,
+            },
+            Self::Busy { verb, subject, reason } => EngineError::Busy {
                 verb: verb.words(),
                 subject,
                 reason,
@@ -189,6 +213,7 @@ mod tests {
             Fault::refused(Verb::Create, "c", "because"),
             Fault::not_running(Verb::ShareNetwork, "c"),
             Fault::failed(Verb::Start, "c", "because"),
+            Fault::busy(Verb::Run, "c", "2 commands run"),
             Fault::Timeout {
                 verb: Verb::Stop,
                 seconds: 9,
@@ -199,6 +224,7 @@ mod tests {
             "engine-refused",
             "not-running",
             "engine-failed",
+            "engine-busy",
             "engine-timeout",
         ];
         for (fault, code) in faults.into_iter().zip(codes) {

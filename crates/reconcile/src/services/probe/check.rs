@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use orchestrator_host::{ContainerRef, DialPlan, DialStream, ExecRequest, Host, Socket};
+use orchestrator_host::{ContainerRef, DialPlan, DialStream, ExecRequest, Host, HostError, Socket};
 use orchestrator_model::{Container, Instance, InstanceId};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_service::Probe;
@@ -65,14 +65,15 @@ impl Target {
         })
     }
 
-    /// Checks once, within this time.
-    pub(super) async fn check(&self, host: &dyn Host, within: Duration) -> Result<(), String> {
+    /// Checks once, within this time. `None` when the engine has no place for one more command: that says nothing about the
+    /// instance.
+    pub(super) async fn check(&self, host: &dyn Host, within: Duration) -> Option<Result<(), String>> {
         let checked = timeout(within, self.ask(host, within)).await;
-        checked.unwrap_or_else(|_| Err(format!("no answer within {} ms", within.as_millis())))
+        checked.unwrap_or_else(|_| Some(Err(format!("no answer within {} ms", within.as_millis()))))
     }
 
-    async fn ask(&self, host: &dyn Host, within: Duration) -> Result<(), String> {
-        match self {
+    async fn ask(&self, host: &dyn Host, within: Duration) -> Option<Result<(), String>> {
+        Some(match self {
             Self::Tcp { instance, socket } => dial(host, *instance, socket, within).await.map(drop),
             Self::Http {
                 instance,
@@ -81,15 +82,18 @@ impl Target {
                 port,
                 path,
             } => {
-                let mut stream = dial(host, *instance, socket, within).await?;
+                let mut stream = match dial(host, *instance, socket, within).await {
+                    Ok(stream) => stream,
+                    Err(reason) => return Some(Err(reason)),
+                };
                 let request = format!(
                     "GET {path} HTTP/1.1\r\nHost: [{address}]:{port}\r\nUser-Agent: orchestrator\r\nAccept: */*\r\n\
                      Connection: close\r\n\r\n"
                 );
                 get(&mut *stream, &request).await
             }
-            Self::Exec { container, command } => exec(host, container, command).await,
-        }
+            Self::Exec { container, command } => return exec(host, container, command).await,
+        })
     }
 }
 
@@ -137,8 +141,8 @@ fn judge(answer: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Runs a command, and judges its exit code.
-async fn exec(host: &dyn Host, container: &ContainerRef, command: &[String]) -> Result<(), String> {
+/// Runs a command, and judges its exit code. `None` when it cannot be run for want of a place.
+async fn exec(host: &dyn Host, container: &ContainerRef, command: &[String]) -> Option<Result<(), String>> {
     let request = ExecRequest {
         command: command.to_vec(),
         environment: BTreeMap::new(),
@@ -146,21 +150,56 @@ async fn exec(host: &dyn Host, container: &ContainerRef, command: &[String]) -> 
         directory: None,
         terminal: None,
     };
-    let session = host.exec(container, &request).await;
-    let mut session = session.map_err(|fault| with_causes(&fault))?;
+    let mut session = match host.exec(container, &request).await {
+        Ok(session) => session,
+        Err(fault) => return not_run(&fault),
+    };
     // It ends when the command does. What it says is nobody's.
     while session.output.next().await.is_some() {}
-    match session.control.exit_code().await {
+    Some(match session.control.exit_code().await {
         Ok(Some(0)) => Ok(()),
         Ok(Some(code)) => Err(format!("the command ended with exit code {code}")),
         Ok(None) => Err("the command did not end".to_owned()),
         Err(fault) => Err(with_causes(&fault)),
+    })
+}
+
+/// What a command that the host did not run says about the instance.
+fn not_run(fault: &HostError) -> Option<Result<(), String>> {
+    match fault.code() {
+        "engine-busy" => None,
+        _ => Some(Err(with_causes(fault))),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_host::{Cause, EngineError, Id};
+
     use super::*;
+
+    #[test]
+    fn a_command_that_has_no_place_says_nothing_about_its_instance() {
+        let (verb, subject, reason) = ("run a command in", "web".to_owned(), "2 commands run in it".to_owned());
+        let of = |error: EngineError| {
+            not_run(&HostError::Exec {
+                instance: Id::from_bytes([1; 6]),
+                source: Cause::Engine(error),
+            })
+        };
+        let busy = EngineError::Busy {
+            verb,
+            subject: subject.clone(),
+            reason: reason.clone(),
+        };
+        assert!(busy.to_string().contains("try again"), "{busy}");
+        assert_eq!(of(busy), None);
+        let failed = of(EngineError::Failed { verb, subject, reason });
+        assert!(
+            matches!(&failed, Some(Err(text)) if text.contains("2 commands")),
+            "{failed:?}"
+        );
+    }
 
     #[test]
     fn only_a_status_of_a_success_passes() {

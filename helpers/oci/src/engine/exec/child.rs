@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, waitid, waitpid};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::Files;
-use crate::process::{ended, open, reap};
+use crate::process::{end_tree, ended, open, reap};
 use crate::runc;
 
 /// A command that was started.
@@ -27,7 +27,7 @@ pub(super) enum Started {
     Runs(Child),
     /// The runtime ended with this exit code instead; `None` if nobody knows it.
     Not(Option<i64>),
-    /// The runtime has not ended in time. When it does, the command that it has started is killed.
+    /// The runtime has not ended in time. It is ended, with everything that it has started.
     Late,
 }
 
@@ -61,23 +61,19 @@ async fn reaped(handle: OwnedFd) -> i64 {
 /// # Errors
 ///
 /// When the process of the runtime or the command cannot be followed. Then the command is killed, if its number is known.
-pub(super) async fn started(mut runtime: process::Child, within: Duration, files: &Arc<Files>) -> io::Result<Started> {
+pub(super) async fn started(runtime: process::Child, within: Duration, files: &Arc<Files>) -> io::Result<Started> {
     let handle = match open(runtime.id()) {
         Ok(handle) => handle,
         Err(error) => {
-            // Without a descriptor for it, only a thread can wait for it.
-            let files = files.clone();
-            spawn_blocking(move || {
-                // However it ended.
-                let _ = runtime.wait();
-                end(&files);
-            });
+            // Without a descriptor for it, nobody can wait for it.
+            end_runtime(runtime.id(), files);
             return Err(error);
         }
     };
     let mut ending = tokio::spawn(ended(handle));
     let Ok(ended) = timeout(within, &mut ending).await else {
-        tokio::spawn(end_late(ending, files.clone()));
+        ending.abort();
+        end_runtime(runtime.id(), files);
         return Ok(Started::Late);
     };
     match reap(ended.map_err(io::Error::other)??) {
@@ -99,13 +95,15 @@ pub(super) async fn started(mut runtime: process::Child, within: Duration, files
     }
 }
 
-/// Waits for a runtime that took too long. If it has started the command after all, kills the command: the caller has its
-/// failure already.
-async fn end_late(ending: JoinHandle<io::Result<OwnedFd>>, files: Arc<Files>) {
-    let Ok(Ok(runtime)) = ending.await else { return };
-    reap(runtime);
-    // Nobody waits for the thread.
-    drop(spawn_blocking(move || end(&files)));
+/// Ends a runtime that nobody waits for, with everything that it has started: the caller has its failure already. Nobody waits
+/// for the thread, which has the files until all is reaped.
+fn end_runtime(runtime: u32, files: &Arc<Files>) {
+    let files = files.clone();
+    drop(spawn_blocking(move || {
+        end_tree(runtime);
+        // It may have started the command and ended before.
+        end(&files);
+    }));
 }
 
 /// Kills and reaps the command whose number the runtime wrote, if it is a child of the helper: a runtime that failed may have
