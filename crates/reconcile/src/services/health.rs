@@ -88,14 +88,14 @@ impl Services {
         self.inner.prober.check(service, instance, check, port, recorded)
     }
 
-    /// What is recorded of a slot without an instance: why no host can have one, if that is so. `told` are the reasons that
-    /// are in the timeline.
+    /// What is recorded of a slot without an instance: what it waits for. `told` are the reasons why no host can have one that
+    /// are in the timeline; that a limit holds it up was put there when its place was asked for.
     fn emptied(&self, reading: &Reading, slot: &ServiceSlot, told: &mut BTreeSet<String>) -> Option<SlotChange> {
-        let detail = reading.unplaced(slot);
+        let detail = reading.waits_for(slot);
         if (slot.health, slot.instance, &slot.detail) == (Health::Unknown, None, &detail) {
             return None;
         }
-        let event = detail.clone().filter(|reason| told.insert(reason.clone()));
+        let event = reading.unplaced(slot).filter(|reason| told.insert(reason.clone()));
         let event = event.map(|reason| NewEvent {
             detail: Some(format!("instances wait: {reason}")),
             service: Some(reading.name().to_owned()),
@@ -155,6 +155,14 @@ impl Services {
 fn waits(reading: &Reading) -> Option<Waits> {
     let mut places = reading.places.iter();
     let first = places.find_map(|(slot, host)| Some((slot, host.as_ref().err()?)));
+    let first = first.map(|(slot, reason)| (slot, reason.to_string()));
+    let first = first.or_else(|| {
+        reading
+            .held_up
+            .iter()
+            .next()
+            .map(|(slot, reason)| (slot, reason.clone()))
+    });
     let waits = first.map(|(slot, reason)| format!("slot {slot} waits: {reason}"));
     let operation = reading.situation.operation.as_ref()?;
     (operation.detail != waits).then_some(Waits(waits))

@@ -23,6 +23,9 @@ pub trait HostLoads: Send + Sync + 'static {
 
     /// The slots of an owner that have a place, and whose instances are not recorded yet.
     fn granted(&self, owner: &Owner) -> BTreeSet<Slot>;
+
+    /// Why a slot waits for a place, if a limit or a pause keeps it from having one.
+    fn held_up(&self, slot: &SlotKey) -> Option<String>;
 }
 
 impl Services {
@@ -58,6 +61,19 @@ impl Services {
             places.insert(slot.number, host);
         }
         places
+    }
+
+    /// Why slots of a service that have a host wait for a place there, if a limit or a pause keeps them from having one.
+    pub(super) fn held_up(&self, reading: &Reading) -> BTreeMap<u32, String> {
+        let Some(loads) = self.inner.loads.get() else {
+            return BTreeMap::new();
+        };
+        let owner = Owner::Service(reading.name().to_owned());
+        let placed = reading.places.iter().filter(|(_, host)| host.is_ok());
+        let held_up = |number: u32| loads.held_up(&SlotKey::new(owner.clone(), Slot::numbered(number)));
+        placed
+            .filter_map(|(number, _)| Some((*number, held_up(*number)?)))
+            .collect()
     }
 
     /// Shows as a condition why slots of a service have no host, while there are such.

@@ -17,6 +17,8 @@ pub(super) struct Reading {
     pub(super) specs: BTreeMap<u64, Option<ServiceSpec>>,
     /// The hosts of wanted slots without an instance. Empty until they are placed.
     pub(super) places: Places,
+    /// Why slots that have a host wait for a place there. Empty until they are placed.
+    pub(super) held_up: BTreeMap<u32, String>,
     /// The places of the live instances in the situation. Those of a service with one for each client have all the same slot.
     by_slot: HashMap<Slot, usize>,
 }
@@ -30,6 +32,7 @@ impl Reading {
             specs: specs.collect(),
             by_slot: places.map(|(place, instance)| (instance.slot.clone(), place)).collect(),
             places: Places::new(),
+            held_up: BTreeMap::new(),
             situation,
         }
     }
@@ -52,6 +55,11 @@ impl Reading {
     pub(super) fn unplaced(&self, slot: &ServiceSlot) -> Option<String> {
         let place = self.places.get(&slot.number)?;
         place.as_ref().err().map(ToString::to_string)
+    }
+
+    /// What a slot without an instance waits for: a host, or a place on its host.
+    pub(super) fn waits_for(&self, slot: &ServiceSlot) -> Option<String> {
+        self.unplaced(slot).or_else(|| self.held_up.get(&slot.number).cloned())
     }
 
     /// The live instance in a slot.

@@ -103,6 +103,7 @@ impl Services {
         };
         let mut reading = Reading::new(situation, &self.inner.settings.get());
         reading.places = self.place(&reading);
+        reading.held_up = self.held_up(&reading);
         self.show_unplaced(&reading);
         let replaced = self.replaced(&reading);
         if let Some((wanted, before)) = self.inner.board.put(&reading, replaced) {

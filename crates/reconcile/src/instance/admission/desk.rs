@@ -166,6 +166,7 @@ impl Orchestrator {
         let event = NewEvent {
             link: Some(link.to_owned()),
             client: key.owner.client(),
+            service: key.owner.service_in(&key.slot).map(str::to_owned),
             detail: Some(detail),
             ..NewEvent::new(self.inner.clock.now(), kind)
         };

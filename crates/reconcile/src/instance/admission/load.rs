@@ -21,6 +21,10 @@ impl HostLoads for Orchestrator {
     fn granted(&self, owner: &Owner) -> BTreeSet<Slot> {
         self.with_admission(|admission, _, _| admission.granted(owner))
     }
+
+    fn held_up(&self, slot: &SlotKey) -> Option<String> {
+        self.with_admission(|admission, _, _| admission.limit_of(slot))
+    }
 }
 
 impl Admission {
@@ -30,6 +34,12 @@ impl Admission {
         let own = self.making.range(first..).take_while(|(key, _)| key.owner == *owner);
         let unrecorded = own.filter(|(_, making)| !making.is_recorded);
         unrecorded.map(|(key, _)| key.slot.clone()).collect()
+    }
+
+    /// The limit or the pause that a slot waits for.
+    pub(super) fn limit_of(&mut self, slot: &SlotKey) -> Option<String> {
+        let block = &self.queue.get_mut(slot)?.block;
+        block.is_limit().then(|| block.to_string())
     }
 
     /// The instances that a host has promised a place, and whether there is no room for one more of this size. What `slot` was

@@ -27,7 +27,7 @@ use super::watch::Watch;
 use crate::clock;
 use crate::daemon::World;
 
-const SETTINGS: &str = r#"
+pub(super) const SETTINGS: &str = r#"
     [engine.docker]
     [[link]]
     bridge = "br0"
@@ -79,6 +79,10 @@ impl HostLoads for Counted {
 
     fn granted(&self, owner: &Owner) -> BTreeSet<Slot> {
         self.orchestrator.granted(owner)
+    }
+
+    fn held_up(&self, slot: &SlotKey) -> Option<String> {
+        self.orchestrator.held_up(slot)
     }
 }
 

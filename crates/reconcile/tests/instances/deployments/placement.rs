@@ -12,7 +12,7 @@ use orchestrator_store::ServiceChange;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::fleet::{Fleet, SOON, known, web};
+use super::fleet::{Fleet, SETTINGS, SOON, known, web};
 
 /// Hosts `a`, which is public, `b` and `c`.
 fn three() -> Vec<KnownHost> {
@@ -151,6 +151,29 @@ async fn a_version_that_no_host_can_have_leaves_the_good_one_in_force() {
     fleet.judge("web", 2).unwrap();
     assert_eq!(condition(&fleet), None);
     assert_eq!(fleet.watch.broken(), Vec::<String>::new());
+    fleet.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_says_which_limit_its_instances_wait_for_and_no_longer_than_they_do() {
+    let mut fleet = Fleet::new(109, Duration::ZERO);
+    fleet
+        .world
+        .reload(&format!("[limits]\ninstances = 2\nport_share = 1\n{SETTINGS}"));
+    fleet.start().await;
+    fleet.deploy(web("one", 3));
+    sleep(Duration::from_secs(10)).await;
+    let reason = "host local has promised all of its instances";
+    let running = fleet.world.records.operation("web").unwrap();
+    assert_eq!(running.state, OperationState::Running);
+    assert_eq!(running.detail.unwrap(), format!("slot 2 waits: {reason}"));
+    assert_eq!(shown(&fleet).unwrap(), reason);
+    assert_eq!(condition(&fleet), None, "it has a host");
+    assert_eq!(fleet.world.records.happened(EventKind::InstanceWaiting), 1);
+    fleet.world.reload(SETTINGS);
+    let done = fleet.ended("web").await;
+    assert_eq!((done.state, done.detail), (OperationState::Done, None));
+    assert_eq!(shown(&fleet), None);
     fleet.kill().await;
 }
 
