@@ -7,8 +7,9 @@
 //!
 //! The mount is nowhere: it has no path, only this process has it, and it goes with its descriptor.
 
+use std::fmt::Display;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen};
@@ -38,15 +39,30 @@ impl OwnProc {
     /// Opens the IPv6 settings of the calling thread's namespace. Where the kernel refuses a mount, the machine's `/proc`
     /// does it, too.
     pub(crate) fn ipv6_settings(&self) -> Result<Ipv6Settings, NetworkError> {
-        match self.mount() {
-            Some(mount) => Ipv6Settings::open_by(mount),
-            None => Ipv6Settings::open(),
+        if let Some(mount) = self.mount() {
+            match Ipv6Settings::open_by(mount) {
+                Ok(settings) => return Ok(settings),
+                // A security module may judge by paths, and the mount has none.
+                Err(fault) => self.refuse(&fault),
+            }
         }
+        Ipv6Settings::open()
+    }
+
+    /// Uses the machine's `/proc` from now on.
+    fn refuse(&self, reason: &impl Display) {
+        tracing::info!(%reason, "no /proc of our own: that of the machine is used");
+        *self.state() = State::Refused;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The mount for one more namespace.
     fn mount(&self) -> Option<Arc<OwnedFd>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         if let State::Mounted(mount, left @ 1..) = &mut *state {
             *left -= 1;
             return Some(mount.clone());
@@ -60,9 +76,11 @@ impl OwnProc {
                 *state = State::Mounted(made.clone(), NAMESPACES - 1);
                 Some(made)
             }
+            // For want of descriptors or memory: the next one may be had.
+            Err(Errno::MFILE | Errno::NFILE | Errno::NOMEM) => None,
             Err(error) => {
-                tracing::debug!(%error, "no /proc of our own: the machine's is used");
-                *state = State::Refused;
+                drop(state);
+                self.refuse(&error);
                 None
             }
         }
@@ -99,6 +117,7 @@ mod tests {
             assert!(matches!(*proc.0.lock().unwrap(), State::Refused));
             return;
         }
+        assert!(matches!(*proc.0.lock().unwrap(), State::Mounted(..)));
         thread::scope(|scope| {
             let of_other = scope.spawn(|| {
                 unshare(CloneFlags::CLONE_NEWNET).unwrap();

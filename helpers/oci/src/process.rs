@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::iter;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -86,22 +85,26 @@ pub(crate) fn reap(handle: impl AsFd) -> Option<i64> {
     Some(i64::from(code.or_else(|| Some(128 + status.terminating_signal()?))?))
 }
 
-/// Kills a child of this process and all processes below it, and reaps them. This process is a subreaper: what is below a process
-/// that was killed becomes its child, in whatever PID namespace it is. Waits until the kernel has ended all of them.
+/// Kills a child of this process and all processes below it, and reaps those that become its own. This process is a subreaper:
+/// what is below a process that was killed becomes its child. Only what a command has started itself becomes a child of the
+/// first process of its container instead, which reaps it. Waits until the kernel has ended all that it reaps.
 ///
 /// Each is stopped before the processes below it are looked for, because a stopped process makes no other one.
 pub(crate) fn end_tree(child: u32) {
     let mut tree = BTreeSet::from([child]);
-    let mut new = vec![child];
+    // Each comes behind its parent.
+    let mut found = vec![child];
+    let mut new = found.clone();
     while !new.is_empty() {
         // One that has ended stays in the list until it is reaped.
         new.iter().for_each(|pid| send(*pid, Signal::STOP));
         new = below(&tree);
         tree.extend(&new);
+        found.extend(&new);
     }
-    tree.iter().for_each(|pid| send(*pid, Signal::KILL));
+    found.iter().for_each(|pid| send(*pid, Signal::KILL));
     // A process is ours to reap once those above it are dead.
-    for pid in iter::once(child).chain(tree.into_iter().filter(|pid| *pid != child)) {
+    for pid in found {
         let Some(number) = number(pid) else { continue };
         while waitpid(Some(number), WaitOptions::empty()).is_err_and(|error| error == Errno::INTR) {}
     }
@@ -197,15 +200,17 @@ mod tests {
     fn a_process_ends_with_all_that_is_below_it_and_nothing_else() {
         nix::sys::prctl::set_child_subreaper(true).unwrap();
         let mut bystander = Command::new("sleep").arg("600").spawn().unwrap();
-        let program = "sleep 600 & sh -c 'sleep 600 & sleep 600' & echo; wait";
+        let program = "sleep 600 & sh -c 'sleep 600 & echo; sleep 600' & wait";
         let mut shell = Command::new("sh");
         let mut shell = shell.args(["-c", program]).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = [0];
         shell.stdout.take().unwrap().read_exact(&mut line).unwrap();
-        let below_it = below(&BTreeSet::from([shell.id()]));
-        assert_eq!(below_it.len(), 2, "{below_it:?}");
+        let children = below(&BTreeSet::from([shell.id()]));
+        assert_eq!(children.len(), 2, "{children:?}");
+        let below_them = below(&children.iter().copied().collect());
+        assert!(!below_them.is_empty());
         end_tree(shell.id());
-        for pid in below_it.into_iter().chain([shell.id()]) {
+        for pid in children.into_iter().chain(below_them).chain([shell.id()]) {
             assert!(field(pid, 0).is_err(), "{pid} is there");
         }
         shell.wait().unwrap_err();

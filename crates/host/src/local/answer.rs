@@ -1,5 +1,7 @@
 //! Waits for the first answer of an instance.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use orchestrator_plugin::Engine;
 use tokio::sync::oneshot;
 
@@ -9,6 +11,17 @@ use super::news::Subscription;
 use super::probe::{self, Place};
 use super::while_running::{until_it_ends, while_running};
 use crate::{EnsureFault, InstancePlan, NoAnswer, Progress, Stage};
+
+/// What is waited for of an instance whose network was wired before its process was looked for.
+pub(super) struct Awaited<'a, A> {
+    /// The answer. It may be waited for since before.
+    pub(super) answer: A,
+    /// News from before the start.
+    pub(super) news: &'a Subscription<'a>,
+    /// Whether the process was started just now. One that was there already may have ended since it was found, so the engine
+    /// is asked again.
+    pub(super) is_new: bool,
+}
 
 impl LocalHost {
     /// Waits for the first answer, for as long as the process runs that was wired.
@@ -27,36 +40,40 @@ impl LocalHost {
         self.unwire_ended(plan, answered).await
     }
 
-    /// The same for a process that was found running when its network was wired already. `answer` may be waited for since
-    /// before, and `news` are from before the start.
+    /// The same for a process whose network was wired before it was looked for.
     pub(super) async fn see_answer_of_wired(
         &self,
         plan: &InstancePlan,
         engine: &dyn Engine,
         started: &Started,
         progress: &Progress,
-        answer: impl Future<Output = Result<(), EnsureFault>>,
-        news: &Subscription<'_>,
+        awaited: Awaited<'_, impl Future<Output = Result<(), EnsureFault>>>,
     ) -> Result<(), EnsureFault> {
         progress.reach(Stage::Awaiting);
         let observe = || self.is_still(engine, started);
-        let answered = until_it_ends(observe, answer, || news.received()).await;
+        let Awaited { answer, news, is_new } = awaited;
+        let answered = match is_new {
+            true => until_it_ends(observe, answer, || news.received()).await,
+            false => while_running(observe, answer, || news.received()).await,
+        };
         self.unwire_ended(plan, answered).await
     }
 
     /// Waits for the answer from the moment that the engine says that it started the first container, and announces the
-    /// instance then. `None` where the engine does not say that early, or something else comes first.
+    /// instance then. `None` where the engine does not say that early, or something else comes first. `is_new` tells which.
     pub(super) async fn answers_once_started(
         &self,
         plan: &InstancePlan,
         progress: &Progress,
         started: oneshot::Receiver<()>,
+        is_new: &AtomicBool,
     ) -> Option<Result<(), EnsureFault>> {
         if plan.containers.len() > 1 {
             return None;
         }
         EnsureFault::of_pending(&plan.attachments).ok()?;
         started.await.ok()?;
+        is_new.store(true, Ordering::Relaxed);
         progress.until_admitted().await;
         Some(self.answers_announced(plan).await)
     }

@@ -1,6 +1,7 @@
 //! Brings an instance to answer.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::maybe_done;
 use orchestrator_network::NetworkError;
@@ -13,6 +14,7 @@ use tokio::pin;
 use tokio::sync::oneshot;
 
 use super::LocalHost;
+use super::answer::Awaited;
 use super::values::resolved;
 use crate::{Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, InstancePlan, Progress};
 
@@ -65,7 +67,8 @@ impl LocalHost {
         // From before the start, so that an end right after it is not missed.
         let news = self.inner.news.subscribe(plan.id);
         let (preparing, preparer, told) = Preparing::new(self.namespace_of(plan.id));
-        let early = maybe_done(self.answers_once_started(plan, progress, told));
+        let is_new = AtomicBool::new(false);
+        let early = maybe_done(self.answers_once_started(plan, progress, told, &is_new));
         let starting = self.wire_and_start(plan, engine, first, preparing, preparer);
         pin!(early, starting);
         let started = tokio::select! {
@@ -81,7 +84,12 @@ impl LocalHost {
                 None => self.answers_announced(plan).await,
             }
         };
-        self.see_answer_of_wired(plan, engine, &started, progress, answer, &news)
+        let awaited = Awaited {
+            answer,
+            news: &news,
+            is_new: is_new.load(Ordering::Relaxed),
+        };
+        self.see_answer_of_wired(plan, engine, &started, progress, awaited)
             .await?;
         Ok(Ensured { containers })
     }

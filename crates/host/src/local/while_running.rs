@@ -35,7 +35,7 @@ where
     }
 }
 
-/// The same for a process that was just found running: it is not asked for at the start.
+/// The same for a process that was just found running: the engine is not asked about it first.
 ///
 /// # Errors
 ///

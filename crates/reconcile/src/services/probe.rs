@@ -28,6 +28,9 @@ const HASTE: Duration = Duration::from_millis(20);
 /// The longest time between two checks of an instance that has not passed yet.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// The detail of an instance whose check by command found no place among the commands of its engine.
+const NO_PLACE: &str = "not checked: its engine runs as many commands as it may; end some, or raise its limits";
+
 /// Checks instances. A cheap handle.
 #[derive(Clone)]
 pub(super) struct Prober {
@@ -152,6 +155,7 @@ impl Prober {
                 target.check(host.as_ref(), check.timeout).await
             };
             let Some(result) = result else {
+                self.skip(id, &target, &check);
                 sleep(check.every).await;
                 continue;
             };
@@ -161,6 +165,20 @@ impl Prober {
             };
             sleep(pause(health, passed, check.every, tries)).await;
         }
+    }
+
+    /// Says that an instance could not be checked. Its health stays as it was.
+    fn skip(&self, id: InstanceId, target: &Target, check: &Check) {
+        let mut entries = self.entries();
+        let Some(entry) = entries.get_mut(&id) else { return };
+        if entry.target != *target || entry.check != *check || entry.detail.as_deref() == Some(NO_PLACE) {
+            return;
+        }
+        entry.detail = Some(NO_PLACE.to_owned());
+        let service = entry.service.clone();
+        drop(entries);
+        tracing::warn!(service, instance = %id, "{NO_PLACE}");
+        (self.shared.wake)(&service);
     }
 
     /// Takes a result. `None` when the instance is not checked like this any more.

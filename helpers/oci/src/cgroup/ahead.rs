@@ -1,9 +1,9 @@
-//! Tells the kernel ahead that processes will be moved between control groups.
+//! Waits in the runtime's place for the kernel's lock on moving processes between control groups.
 //!
-//! A process is moved under a lock that every fork on the machine takes, too. Forks take it without a cost, so the first
-//! who moves a process waits until all processors have noticed (a grace period of RCU, 8 to 16 ms). Whoever moves one
-//! shortly afterwards does not wait. The runtime is the first in a quiet machine, and waits for a third of its time. So
-//! the helper waits at its place, while it prepares the container: it moves itself to where it is.
+//! Every fork on the machine takes that lock, too. Forks take it without a cost, so the first process that moves another
+//! one waits until all processors have noticed (a grace period of RCU, 8 to 16 ms). One that does so shortly afterwards
+//! does not wait. On a quiet machine the first is the runtime, and it waits for a third of its time. So the helper waits in
+//! its place, while it prepares the container: it moves itself to where it is.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ use super::Hierarchy;
 /// Where a process reads which groups it is in.
 const OWN_GROUPS: &str = "/proc/self/cgroup";
 
-/// What the kernel is told ahead.
+/// Takes the lock before the runtime needs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Ahead {
     hierarchy: Hierarchy,

@@ -50,7 +50,7 @@ enum Ends {
 /// Files that are deleted when they are not needed any more.
 struct Files {
     files: ExecFiles,
-    /// Whoever needs the files has not ended the runtime or the command yet.
+    /// The place among the commands, which is kept until runtime and command have ended.
     permit: Arc<Permit>,
 }
 

@@ -65,7 +65,7 @@ struct Inner {
     /// What the runtime said of its version, and when.
     version: Mutex<Option<(Instant, String)>>,
     hierarchy: Hierarchy,
-    /// What the kernel is told before the runtime is started, where that can be.
+    /// Takes the kernel's lock on control groups before the runtime needs it, where that can be done.
     ahead: Option<Ahead>,
     images: Store,
     /// This program, which is the shim's, too.

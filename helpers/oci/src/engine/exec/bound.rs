@@ -16,11 +16,11 @@ pub(crate) struct CommandLimits {
     #[arg(long, hide = true, default_value_t = 30)]
     starting: u64,
     /// Commands that may run in one container at once.
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..))]
     commands_each: u16,
-    /// Commands that may run in all containers together at once. Keep it below 512: the runtime of each may hold up a thread
-    /// while it is ended, and there are no more of those.
-    #[arg(long, default_value_t = 384)]
+    /// Commands that may run in all containers together at once. At most 480: the runtime of each may hold up a thread while
+    /// it is ended, and the helper has 512 such threads.
+    #[arg(long, default_value_t = 384, value_parser = clap::value_parser!(u16).range(1..=480))]
     commands: u16,
 }
 

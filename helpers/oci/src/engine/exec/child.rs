@@ -76,7 +76,14 @@ pub(super) async fn started(runtime: process::Child, within: Duration, files: &A
         end_runtime(runtime.id(), files);
         return Ok(Started::Late);
     };
-    match reap(ended.map_err(io::Error::other)??) {
+    let handle = match ended.map_err(io::Error::other).flatten() {
+        Ok(handle) => handle,
+        Err(error) => {
+            end_runtime(runtime.id(), files);
+            return Err(error);
+        }
+    };
+    match reap(handle) {
         Some(0) => {
             let pid = runc::read_pid(&files.files.pid)?;
             open(pid)
