@@ -205,12 +205,22 @@ impl Namespace {
     /// When there is no route, or nobody answers, within `limit`.
     pub fn tcp(&self, address: Ipv6Addr, port: u16, limit: Duration) -> Result<TcpStream> {
         let address = SocketAddr::from((address, port));
-        let has_route = |fault: &io::Error| fault.kind() != io::ErrorKind::NetworkUnreachable;
-        let connected = poll(&format!("a route to {address}"), limit, || {
-            let connected = self.within(|| TcpStream::connect_timeout(&address, limit));
-            connected.as_ref().map_or_else(has_route, |_| true).then_some(connected)
-        })?;
+        let connected = self.once_routed(limit, || TcpStream::connect_timeout(&address, limit));
         connected.with_context(|| format!("cannot connect to {address}"))
+    }
+
+    /// Does within the namespace what needs a route, again and again until there is one.
+    ///
+    /// # Errors
+    ///
+    /// What `connect` says, which is that the network is unreachable when there is no route within `limit`.
+    pub fn once_routed<T: Send>(&self, limit: Duration, connect: impl Fn() -> io::Result<T> + Sync) -> io::Result<T> {
+        let has_route = |fault: &io::Error| fault.kind() != io::ErrorKind::NetworkUnreachable;
+        let connected = poll("a route", limit, || {
+            let connected = self.within(&connect);
+            connected.as_ref().map_or_else(has_route, |_| true).then_some(connected)
+        });
+        connected.unwrap_or_else(|_| Err(io::ErrorKind::NetworkUnreachable.into()))
     }
 
     /// Gets a page over plain HTTP from within the namespace.

@@ -28,7 +28,7 @@ impl Tunnel {
     ///
     /// When nobody answers, or not with a WebSocket.
     pub fn open(from: &Namespace, to: SocketAddr, host: &str) -> Result<Self> {
-        let stream = from.within(|| TcpStream::connect_timeout(&to, PATIENCE))?;
+        let stream = from.once_routed(PATIENCE, || TcpStream::connect_timeout(&to, PATIENCE))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut stream = BufReader::new(stream);
         let request = format!(

@@ -63,9 +63,9 @@ fn machine(site: &Site, name: &str) -> Namespace {
     machine
 }
 
-/// Connects from one of several addresses.
+/// Connects from one of several addresses, once the machine knows a way.
 fn connect_from(machine: &Namespace, source: Ipv6Addr, to: Ipv6Addr) -> std::io::Result<()> {
-    machine.within(|| {
+    machine.once_routed(PATIENCE, || {
         let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).unwrap();
         socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
         socket.connect_timeout(&SocketAddr::from((to, TEST_PORT)).into(), LIMIT)
