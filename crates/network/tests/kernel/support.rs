@@ -1,6 +1,7 @@
 //! Namespaces to test in, and iproute2's view of them.
 
 use std::any::Any;
+use std::fs;
 use std::future::Future;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -109,6 +110,10 @@ impl Drop for Instance {
         drop(self.jobs.take());
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the thread ends when there are no more jobs");
+            // The kernel says that a thread has ended before it takes its namespace away.
+            while fs::metadata(&self.netns).is_ok() {
+                thread::yield_now();
+            }
         }
     }
 }
