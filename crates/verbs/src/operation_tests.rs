@@ -162,17 +162,8 @@ async fn a_plan_says_whether_a_service_is_new() {
         (plan(4, json!([]), false), "web: nothing changes (--expect 4)"),
     ] {
         let api = Canned(|_: &str| (200, answer.clone()));
-        let line = crate::Line::parse(["deploy", "--plan", "web.toml"]).unwrap();
-        let mut printed = Printed::default();
-        let mut session = crate::Session {
-            api: &api,
-            sink: &mut printed,
-            output: line.output,
-            now: orchestrator_model::Timestamp(0),
-            local: &OneFile,
-        };
-        line.verb.run(&mut session).await.unwrap();
-        assert_eq!(printed.lines[0], text);
+        let printed = run_line("deploy --plan web.toml", &api, &OneFile).await.unwrap();
+        assert_eq!(printed[0], text);
     }
 }
 
@@ -183,19 +174,7 @@ async fn a_specification_comes_from_standard_input_too_in_the_form_that_is_given
         let is_good = request == "PUT /v1/services/cat?plan=true";
         (if is_good { 200 } else { 404 }, answer)
     });
-    let run = async |line: &str, typed: &'static str| {
-        let line = crate::Line::parse(line.split(' ')).unwrap();
-        let mut printed = Printed::default();
-        let mut session = crate::Session {
-            api: &api,
-            sink: &mut printed,
-            output: line.output,
-            now: orchestrator_model::Timestamp(0),
-            local: &Typing(typed),
-        };
-        let outcome = line.verb.run(&mut session).await;
-        outcome.map(|()| printed.lines).map_err(|failure| failure.to_string())
-    };
+    let run = async |line: &str, typed: &'static str| run_line(line, &api, &Typing(typed)).await;
     for (line, typed) in [
         ("deploy --plan -", "name = \"cat\"\nimage = \"web:1\"\n"),
         ("deploy --plan -", "{\"name\": \"cat\", \"image\": \"web:1\"}"),
@@ -212,6 +191,21 @@ async fn a_specification_comes_from_standard_input_too_in_the_form_that_is_given
     let fault = run("deploy --plan - -", "name = \"cat\"").await.unwrap_err();
     assert!(fault.contains("only once"), "{fault}");
     assert!(crate::Line::parse(["deploy", "-", "--format", "xml"]).is_err());
+}
+
+/// Runs a line, and returns what it prints, or the words of its failure.
+async fn run_line(line: &str, api: &dyn crate::Api, local: &dyn crate::Local) -> Result<Vec<String>, String> {
+    let line = crate::Line::parse(line.split(' ')).unwrap();
+    let mut printed = Printed::default();
+    let mut session = crate::Session {
+        api,
+        sink: &mut printed,
+        output: line.output,
+        now: orchestrator_model::Timestamp(0),
+        local,
+    };
+    let outcome = line.verb.run(&mut session).await;
+    outcome.map(|()| printed.lines).map_err(|failure| failure.to_string())
 }
 
 /// Somebody who types this, and has no files.

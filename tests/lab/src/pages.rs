@@ -37,12 +37,14 @@ impl Server {
         loop {
             self.waiting.fetch_add(1, Ordering::SeqCst);
             let accepted = self.listener.accept();
-            if self.waiting.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let is_last = self.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
+            let (stream, _) = accepted?;
+            if is_last {
                 let server = self.clone();
                 thread::spawn(move || server.work());
             }
             // A client that goes away ends its own connection only.
-            let _ = serve(accepted?.0, &self.answer);
+            let _ = serve(stream, &self.answer);
         }
     }
 }

@@ -9,14 +9,14 @@ use super::LocalHost;
 use super::ensure::Started;
 use super::news::Subscription;
 use super::probe::{self, Place};
-use super::while_running::{until_it_ends, while_running};
+use super::while_running::while_running;
 use crate::{EnsureFault, InstancePlan, NoAnswer, Progress, Stage};
 
-/// What is waited for of an instance whose network was wired before its process was looked for.
+/// What is waited for of an instance.
 pub(super) struct Awaited<'a, A> {
     /// The answer. It may be waited for since before.
     pub(super) answer: A,
-    /// News from before the start.
+    /// News of its process. Of a process that was started just now, they are from before the start.
     pub(super) news: &'a Subscription<'a>,
     /// Whether the process was started just now. One that was there already may have ended since it was found, so the engine
     /// is asked again.
@@ -33,15 +33,16 @@ impl LocalHost {
         progress: &Progress,
     ) -> Result<(), EnsureFault> {
         let news = self.inner.news.subscribe(plan.id);
-        progress.reach(Stage::Awaiting);
-        // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
-        let observe = || self.is_still(engine, started);
-        let answered = while_running(observe, self.answers(plan), || news.received()).await;
-        self.unwire_ended(plan, answered).await
+        let awaited = Awaited {
+            answer: self.answers(plan),
+            news: &news,
+            is_new: false,
+        };
+        self.see_awaited(plan, engine, started, progress, awaited).await
     }
 
-    /// The same for a process whose network was wired before it was looked for.
-    pub(super) async fn see_answer_of_wired(
+    /// The same where something is waited for already.
+    pub(super) async fn see_awaited(
         &self,
         plan: &InstancePlan,
         engine: &dyn Engine,
@@ -50,13 +51,15 @@ impl LocalHost {
         awaited: Awaited<'_, impl Future<Output = Result<(), EnsureFault>>>,
     ) -> Result<(), EnsureFault> {
         progress.reach(Stage::Awaiting);
+        // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
         let observe = || self.is_still(engine, started);
         let Awaited { answer, news, is_new } = awaited;
-        let answered = match is_new {
-            true => until_it_ends(observe, answer, || news.received()).await,
-            false => while_running(observe, answer, || news.received()).await,
-        };
-        self.unwire_ended(plan, answered).await
+        let answered = while_running(is_new, observe, answer, || news.received()).await;
+        if let Err(EnsureFault::Ended { .. } | EnsureFault::Cause(_)) = &answered {
+            // Whatever was wired, nobody can say that it is this instance.
+            self.unwire(plan).await;
+        }
+        answered
     }
 
     /// Waits for the answer from the moment that the engine says that it started the first container, and announces the
@@ -83,14 +86,6 @@ impl LocalHost {
         self.answers(plan).await?;
         self.announce_all(plan).await;
         Ok(())
-    }
-
-    async fn unwire_ended(&self, plan: &InstancePlan, answered: Result<(), EnsureFault>) -> Result<(), EnsureFault> {
-        if let Err(EnsureFault::Ended { .. } | EnsureFault::Cause(_)) = &answered {
-            // Whatever was wired, nobody can say that it is this instance.
-            self.unwire(plan).await;
-        }
-        answered
     }
 
     async fn answers(&self, plan: &InstancePlan) -> Result<(), EnsureFault> {

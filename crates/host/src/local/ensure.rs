@@ -89,8 +89,7 @@ impl LocalHost {
             news: &news,
             is_new: is_new.load(Ordering::Relaxed),
         };
-        self.see_answer_of_wired(plan, engine, &started, progress, awaited)
-            .await?;
+        self.see_awaited(plan, engine, &started, progress, awaited).await?;
         Ok(Ensured { containers })
     }
 

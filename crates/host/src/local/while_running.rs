@@ -8,13 +8,14 @@ use crate::EnsureFault;
 
 /// Waits for `answer`, and gives up as soon as `observe` finds that the process has ended.
 ///
-/// `observe` is asked once at the start, side by side with the answer, then each time that `news` returns, and once more
-/// when there was no answer, so that only an instance that runs is said to be left running.
+/// `observe` is asked once at the start, side by side with the answer, unless the process `is_known` to run; then each time
+/// that `news` returns, and once more when there was no answer, so that only an instance that runs is said to be left running.
 ///
 /// # Errors
 ///
 /// [`EnsureFault::Ended`] when the process has ended; what the first observation says otherwise; what `answer` says.
 pub(super) async fn while_running<L, N>(
+    is_known: bool,
     observe: impl Fn() -> L,
     answer: impl Future<Output = Result<(), EnsureFault>>,
     news: impl Fn() -> N,
@@ -23,32 +24,18 @@ where
     L: Future<Output = Result<(), EnsureFault>>,
     N: Future<Output = ()>,
 {
-    let first = observe();
-    pin!(first, answer);
-    let early = tokio::select! {
-        observed = &mut first => { observed?; None }
-        answered = &mut answer => { first.await?; Some(answered) }
-    };
-    match early {
-        Some(answered) => confirmed(answered, &observe).await,
-        None => until_it_ends(observe, answer, news).await,
+    pin!(answer);
+    if !is_known {
+        let first = observe();
+        pin!(first);
+        tokio::select! {
+            observed = &mut first => observed?,
+            answered = &mut answer => {
+                first.await?;
+                return confirmed(answered, &observe).await;
+            }
+        }
     }
-}
-
-/// The same for a process that was just found running: the engine is not asked about it first.
-///
-/// # Errors
-///
-/// [`EnsureFault::Ended`] when the process has ended; what `answer` says.
-pub(super) async fn until_it_ends<L, N>(
-    observe: impl Fn() -> L,
-    answer: impl Future<Output = Result<(), EnsureFault>>,
-    news: impl Fn() -> N,
-) -> Result<(), EnsureFault>
-where
-    L: Future<Output = Result<(), EnsureFault>>,
-    N: Future<Output = ()>,
-{
     let answered = tokio::select! {
         answered = answer => answered,
         ended = ends(&observe, &news) => Err(ended),
@@ -161,7 +148,7 @@ mod tests {
             runs.store(false, Ordering::Relaxed);
             news.notify_one();
         };
-        let (outcome, ()) = tokio::join!(while_running(observe, no_answer(), || news.notified()), engine);
+        let (outcome, ()) = tokio::join!(while_running(false, observe, no_answer(), || news.notified()), engine);
         assert!(
             matches!(outcome, Err(EnsureFault::Ended { code: Some(7), .. })),
             "{outcome:?}"
@@ -176,7 +163,7 @@ mod tests {
             0 => Ok(()),
             _ => Err(ended()),
         };
-        let outcome = while_running(observe, no_answer(), || news.notified()).await;
+        let outcome = while_running(false, observe, no_answer(), || news.notified()).await;
         assert!(matches!(outcome, Err(EnsureFault::Ended { .. })), "{outcome:?}");
     }
 
@@ -188,7 +175,7 @@ mod tests {
             _ => Err(engine_down()),
         };
         news.notify_one();
-        let outcome = while_running(observe, no_answer(), || news.notified()).await;
+        let outcome = while_running(false, observe, no_answer(), || news.notified()).await;
         assert_eq!(began.elapsed(), WITHIN);
         let unknown = matches!(outcome, Err(EnsureFault::Silent { runs: false, .. }));
         assert!(unknown, "{outcome:?}");
@@ -201,12 +188,12 @@ mod tests {
             times.fetch_add(1, Ordering::Relaxed);
             Err(ended())
         };
-        until_it_ends(observe, async { Ok(()) }, || news.notified())
+        while_running(true, observe, async { Ok(()) }, || news.notified())
             .await
             .unwrap();
         assert_eq!(times.load(Ordering::Relaxed), 0);
         news.notify_one();
-        let outcome = until_it_ends(observe, no_answer(), || news.notified()).await;
+        let outcome = while_running(true, observe, no_answer(), || news.notified()).await;
         assert!(matches!(outcome, Err(EnsureFault::Ended { .. })), "{outcome:?}");
         assert_eq!(times.load(Ordering::Relaxed), 1);
     }
@@ -219,11 +206,11 @@ mod tests {
             sleep(Duration::from_secs(1)).await;
             found()
         };
-        while_running(|| slow(|| Ok(())), answer(), || news.notified())
+        while_running(false, || slow(|| Ok(())), answer(), || news.notified())
             .await
             .unwrap();
         for found in [|| Err(ended()), || Err(engine_down())] {
-            while_running(|| slow(found), answer(), || news.notified())
+            while_running(false, || slow(found), answer(), || news.notified())
                 .await
                 .unwrap_err();
         }

@@ -153,17 +153,13 @@ impl Services {
 
 /// What the operation on a service waits for, if its record does not say so.
 fn waits(reading: &Reading) -> Option<Waits> {
-    let mut places = reading.places.iter();
-    let first = places.find_map(|(slot, host)| Some((slot, host.as_ref().err()?)));
-    let first = first.map(|(slot, reason)| (slot, reason.to_string()));
-    let first = first.or_else(|| {
-        reading
-            .held_up
-            .iter()
-            .next()
-            .map(|(slot, reason)| (slot, reason.clone()))
-    });
-    let waits = first.map(|(slot, reason)| format!("slot {slot} waits: {reason}"));
+    let places = reading.places.iter();
+    let unplaced = places.filter_map(|(slot, host)| Some((slot, host.as_ref().err()?.to_string())));
+    let held_up = reading.held_up.iter().map(|(slot, reason)| (slot, reason.clone()));
+    let waits = unplaced
+        .chain(held_up)
+        .next()
+        .map(|(slot, reason)| format!("slot {slot} waits: {reason}"));
     let operation = reading.situation.operation.as_ref()?;
     (operation.detail != waits).then_some(Waits(waits))
 }

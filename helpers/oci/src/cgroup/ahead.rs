@@ -22,7 +22,7 @@ const OWN_GROUPS: &str = "/proc/self/cgroup";
 #[derive(Debug, Clone)]
 pub(crate) struct Ahead {
     hierarchy: Hierarchy,
-    /// It is being told.
+    /// Whether it waits for the lock.
     busy: Arc<AtomicBool>,
 }
 
@@ -37,24 +37,22 @@ impl Ahead {
         let members = ahead.own().and_then(fs::read_to_string);
         let pid = std::process::id().to_string();
         match members {
-            Ok(members) if members.lines().any(|member| member == pid) => Some(ahead),
-            Ok(_) => None,
-            Err(error) => {
-                debug!(%error, "cannot find the own control group: each start waits for the kernel");
-                None
-            }
+            Ok(members) if members.lines().any(|member| member == pid) => return Some(ahead),
+            Ok(_) => debug!("the own control group is not where its path leads: each start waits for the kernel"),
+            Err(error) => debug!(%error, "cannot find the own control group: each start waits for the kernel"),
         }
+        None
     }
 
-    /// Says that processes will be moved soon, in the background. Nothing is said twice at once.
-    pub(crate) fn say(&self) {
+    /// Waits for the lock in the background. It waits once for all who ask at the same time.
+    pub(crate) fn wait(&self) {
         if self.busy.swap(true, Ordering::AcqRel) {
             return;
         }
         let ahead = self.clone();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = ahead.own().and_then(|own| fs::write(own, "0")) {
-                debug!(%error, "cannot tell the kernel ahead of a start");
+                debug!(%error, "cannot wait for the kernel ahead of a start");
             }
             ahead.busy.store(false, Ordering::Release);
         });
@@ -71,17 +69,15 @@ impl Ahead {
 /// all.
 fn own_of(groups: &str, hierarchy: &Hierarchy) -> Option<PathBuf> {
     // NUMBER:CONTROLLERS:GROUP, without controllers in version 2
-    let lines = groups
+    let mut lines = groups
         .lines()
         .filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let (tree, controller) = match hierarchy {
         Hierarchy::V1 { controllers, .. } => (controllers.get("pids")?, "pids"),
         Hierarchy::V2(tree) => (tree, ""),
     };
-    let group = lines
-        .filter(|(controllers, _)| controllers.split(',').any(|name| name == controller))
-        .map(|(_, group)| group)
-        .next()?;
+    let is_own = |controllers: &str| controllers.split(',').any(|name| name == controller);
+    let (_, group) = lines.find(|(controllers, _)| is_own(controllers))?;
     Some(tree.join(group.trim_start_matches('/')).join("cgroup.procs"))
 }
 
@@ -134,23 +130,23 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_not_in_the_group_that_its_path_leads_to_says_nothing() {
+    fn a_process_that_is_not_in_the_group_that_its_path_leads_to_never_waits() {
         assert!(Ahead::new(Hierarchy::V2("/nowhere".into())).is_none());
         let pid = std::process::id();
-        for (members, says) in [("1\n", false), ("", false), (&*format!("1\n{pid}\n"), true)] {
+        for (members, waits) in [("1\n", false), ("", false), (&*format!("1\n{pid}\n"), true)] {
             if let Some(Tree(hierarchy, _)) = &Tree::new("members", members) {
-                assert_eq!(Ahead::new(hierarchy.clone()).is_some(), says, "{members:?}");
+                assert_eq!(Ahead::new(hierarchy.clone()).is_some(), waits, "{members:?}");
             }
         }
     }
 
     #[tokio::test]
-    async fn it_is_said_in_the_own_group() {
-        let Some(tree) = Tree::new("said", &format!("{}\n", std::process::id())) else {
+    async fn it_waits_in_the_own_group() {
+        let Some(tree) = Tree::new("waits", &format!("{}\n", std::process::id())) else {
             return;
         };
         let ahead = Ahead::new(tree.0.clone()).unwrap();
-        ahead.say();
+        ahead.wait();
         while ahead.busy.load(Ordering::Acquire) {
             tokio::task::yield_now().await;
         }

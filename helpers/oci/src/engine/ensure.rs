@@ -22,7 +22,7 @@ impl Helper {
         let container = request.container.container();
         let name = container.key.engine_name();
         check_files(&name, &request.spec)?;
-        self.say_ahead();
+        self.wait_ahead();
         let _turn = self.turn(&container.key).await;
         let (network, other) = self.network(request.site, &container, &request.network)?;
         if let Some(entry) = self.find_entry(request.site, &container) {

@@ -80,9 +80,9 @@ impl Helper {
 
     async fn start_command(&self, request: &ExecOf) -> Result<Session, Fault> {
         let (entry, _) = self.running(&request.of, Verb::Run)?;
-        self.say_ahead();
         let name = entry.record().name.clone();
         let permit = self.0.commands.permit(&entry)?;
+        self.wait_ahead();
         let files = Arc::new(self.files(&entry, request.command.terminal.is_some(), permit));
         self.write_process(&entry, request, files.files.process.clone()).await?;
         let failed = |error: io::Error| Fault::failed(Verb::Run, &name, error);

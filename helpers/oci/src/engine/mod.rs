@@ -172,10 +172,10 @@ impl Helper {
         self.0.common.group(self.0.hierarchy.clone(), reference)
     }
 
-    /// Tells the kernel that the runtime will be started soon.
-    fn say_ahead(&self) {
+    /// Waits for the kernel in the runtime's place, which will be started soon.
+    fn wait_ahead(&self) {
         if let Some(ahead) = &self.0.ahead {
-            ahead.say();
+            ahead.wait();
         }
     }
 

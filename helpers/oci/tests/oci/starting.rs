@@ -142,7 +142,7 @@ async fn commands_beyond_the_limits_are_refused_until_others_have_ended() {
     drop(first);
     refused(&container, "2 commands run in it").await;
     engine.remove(&container).await.unwrap();
-    // Its commands end with it. The place of a command is free before its exit code is told.
+    // The removal of a container ends its commands. The helper frees the place of a command before it sends the exit code.
     while second.output.next().await.is_some() {}
     assert_eq!(second.control.exit_code().await.unwrap(), Some(137));
     let short = ExecRequest {
