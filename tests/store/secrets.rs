@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orchestrator::model::{Id, Timestamp};
+use orchestrator::model::{Id, RecordedToken, Role, Timestamp};
 use orchestrator::secrets::{
     BackupCheck, CertificateRequest, KeyFile, Purpose, Room, Secret, SecretsError, find_key, rotate_key,
 };
@@ -16,11 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::on_both;
 use crate::place::{Place, at};
+use crate::services::deploy;
 
 on_both!(
     rows_are_written_only_while_their_witness_is_there,
     rows_are_sealed_anew_all_or_none,
     the_first_writer_begins,
+    what_uses_secrets_is_read_beside_the_daemon,
     one_authority_issues_at_a_time,
     secrets_that_are_kept_during_rotations_open_afterwards,
     a_database_that_is_not_there_yet_has_no_rows,
@@ -59,6 +61,22 @@ fn secret(text: &str) -> Secret {
     Secret::from(text.to_owned())
 }
 
+fn token(name: &str) -> RecordedToken {
+    RecordedToken {
+        name: name.to_owned(),
+        id: Id::from_bytes([7; 6]),
+        role: Role::Viewer,
+        scope: Vec::new(),
+        signs: true,
+        hash: "hash".to_owned(),
+        earlier: None,
+        created: at(0),
+        by: None,
+        until: None,
+        used: None,
+    }
+}
+
 async fn names(rows: &SealedRows) -> Vec<(String, String)> {
     let all = rows.secrets().await.unwrap().into_iter();
     all.map(|row| (row.name, row.sealed)).collect()
@@ -81,6 +99,23 @@ async fn the_first_writer_begins(place: Place) {
     assert_eq!(names(&beside).await, pairs(&[("seal", "one")]));
     beside.clear().await.unwrap();
     assert_eq!(names(&rows).await, []);
+    beside.close().await;
+    store.close().await;
+}
+
+async fn what_uses_secrets_is_read_beside_the_daemon(place: Place) {
+    let store = place.open().await;
+    let beside = SealedRows::beside(&place.url).await.unwrap().unwrap();
+    assert_eq!(beside.users().await.unwrap(), (Vec::new(), Vec::new()));
+    deploy(&store, "a", None).await;
+    store.add_token(token("ci")).await.unwrap();
+    let (versions, tokens) = beside.users().await.unwrap();
+    assert_eq!(versions, store.held_service_versions().await.unwrap());
+    let found = versions
+        .iter()
+        .map(|held| (held.version.service.as_str(), held.in_force));
+    assert_eq!(found.collect::<Vec<_>>(), [("web", true)]);
+    assert_eq!(tokens, [token("ci")]);
     beside.close().await;
     store.close().await;
 }

@@ -42,7 +42,7 @@ pub(crate) fn new(image: &str, seen: Option<u64>) -> NewDeploy {
     }
 }
 
-async fn deploy(store: &Store, image: &str, seen: Option<u64>) -> Deployed {
+pub(crate) async fn deploy(store: &Store, image: &str, seen: Option<u64>) -> Deployed {
     let by = Some("ada".to_owned());
     store.deploy_service(new(image, seen), at(10), by).await.unwrap()
 }

@@ -336,6 +336,27 @@ fn routes_have_certificates_of_our_own_authority_and_of_files_that_are_read_agai
     });
     make_certificate(&site, "files.example", &place("other.pem"), &place("other.key"));
     get_by_tls(&machine, balancer, "own.example", &place("ca.pem")).unwrap();
+    // The certificate stays on record as long as a service names its route.
+    let settings = site.daemon.place().join("settings.toml").display().to_string();
+    let remove = || {
+        line(
+            &site,
+            &[
+                "secrets",
+                "--settings",
+                &settings,
+                "rm",
+                "certificate/route/own.example",
+            ],
+        )
+    };
+    let (_, err, code) = remove();
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("service web has a route for own.example"), "{err}");
+    let (_, err, code) = line(&site, &["undeploy", "web"]);
+    assert_eq!(code, 0, "{err}");
+    let (out, err, _) = remove();
+    assert_eq!(out, "removed certificate/route/own.example\n", "{err}");
     let log = site.daemon.log();
     assert!(!log.contains("PRIVATE KEY"), "no key is shown");
 }

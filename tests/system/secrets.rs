@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use orchestrator_lab::wait_for;
 use serde_json::Value;
-use sqlx::{Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::site::{BINARY, PATIENCE, Plan, Site, text};
 
@@ -221,6 +221,77 @@ fn a_rotation_that_ends_before_or_behind_its_commit_is_taken_up_again() {
     said(&site.secrets(&["rotate-key"]));
     assert_eq!(site.keys(), 1);
     assert!(![old, new].contains(&site.listed()["key"]));
+}
+
+/// Runs a statement on the database.
+fn execute(site: &Site, statement: &str) {
+    let url = format!("sqlite://{}/orchestrator.db", site.daemon.place().display());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        connection.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+#[test]
+fn secrets_are_removed_unless_something_uses_them() {
+    let mut site = Site::start(&without_templates());
+    let names = |site: &Site| -> Vec<String> {
+        let listed = site.listed();
+        let all = listed["secrets"].as_array().unwrap().iter();
+        all.map(|secret| text(secret, "name").to_owned()).collect()
+    };
+    let has_key = |site: &Site| {
+        wait_for("the key of the tokens", PATIENCE, || {
+            names(site).contains(&"token/key".to_owned()).then_some(())
+        });
+    };
+    has_key(&site);
+    said(&site.secrets(&["rotate-ca"]));
+    let authority = format!("ca/{}", text(&site.listed()["authorities"][0], "id"));
+    let tables = said(&site.secrets(&[]));
+    for header in ["key file ", "SECRET ", "AUTHORITY "] {
+        assert!(tables.lines().any(|line| line.starts_with(header)), "{tables}");
+    }
+    for name in ["vpn/a", "vpn/b", "vpn/c"] {
+        execute(
+            &site,
+            &format!(
+                "insert into secrets (name, sealed, created)
+                 select '{name}', sealed, created from secrets where name = 'token/key'"
+            ),
+        );
+    }
+    // A pattern that means several asks, and nobody can be asked here.
+    let asked = complained(&site.secrets(&["rm", "vpn/*"]));
+    assert!(asked.contains("this would remove 3 secrets; say --force"), "{asked}");
+    let removed = said(&site.secrets(&["rm", "vpn/a", "vpn/b", "-o", "name"]));
+    assert_eq!(removed.lines().collect::<Vec<_>>(), ["vpn/a", "vpn/b"]);
+    let missing = site.secrets(&["rm", "vpn/a"]);
+    assert_eq!(missing.status.code(), Some(3));
+    assert!(complained(&missing).contains("no secret matches vpn/a"));
+    // What is used stays, whatever else goes.
+    let partly = site.secrets(&["rm", "*", "--force"]);
+    assert_eq!(String::from_utf8_lossy(&partly.stdout), "removed vpn/c\n");
+    let why = complained(&partly);
+    assert!(why.contains("rotate-ca") && why.contains("--used"), "{why}");
+    assert_eq!(names(&site), [authority.as_str(), "token/key"]);
+    // The key of an authority has a verb of its own.
+    assert!(complained(&site.secrets(&["rm", &authority, "--used"])).contains("rotate-ca"));
+    let told = said(&site.secrets(&["rm", "token/key", "--used"]));
+    assert!(
+        told.contains("removed token/key: the tokens of now are refused"),
+        "{told}"
+    );
+    assert_eq!(names(&site), [authority.as_str()]);
+    // The daemon makes another one.
+    site.daemon.stop().unwrap();
+    site.daemon.resume().unwrap();
+    has_key(&site);
 }
 
 #[test]

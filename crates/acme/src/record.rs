@@ -193,7 +193,18 @@ fn without_values(fault: &serde_json::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_secrets::Usage;
+
     use super::*;
+
+    #[test]
+    fn each_row_has_a_name_that_says_what_it_is_for() {
+        let host = "a.example".to_owned();
+        let acme = Usage::Acme { host: host.clone() };
+        assert_eq!(Usage::of(&certificate_row(&host)), acme);
+        assert_eq!(Usage::of(&order_row(&host)), acme);
+        assert_eq!(Usage::of(&account_row("https://ca.example/directory")), Usage::Account);
+    }
 
     #[test]
     fn an_account_has_a_row_for_each_directory_that_can_be_a_name() {

@@ -65,6 +65,8 @@ pub(super) enum Failure {
     NoDatabaseYet,
     #[error("there is no certificate {serial:?} in force; `orchestrator secrets` lists those there are")]
     NoCertificate { serial: String },
+    #[error("the secret {name:?} stays: {why}")]
+    SecretStays { name: String, why: String },
     #[error("the key file opens the secrets; --force discards all of them nevertheless")]
     SecretsOpen,
     #[error("cannot {doing} {}", .path.display())]

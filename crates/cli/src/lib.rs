@@ -97,7 +97,7 @@ enum Verb {
     Backup(backup::Args),
     /// Write a backup into the database of a daemon that does not run
     Restore(restore::Args),
-    /// List the secrets, never their values; replace the key or the certificate authority
+    /// List the secrets, never their values; remove some; replace the key or the certificate authority
     Secrets(secrets::Args),
     /// Test an executable that is an engine
     Plugin(plugin::Args),

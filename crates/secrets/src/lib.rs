@@ -35,7 +35,7 @@ pub use authority::{CertificateRequest, Issued, KeptCertificate, Purpose, State,
 pub use error::SecretsError;
 pub use key::{KeyFile, KeyFileFault, KeyId, Keys, OpenFault, Place, SealingKey};
 pub use restore::BackupCheck;
-pub use room::{Listed, Room, find_key};
+pub use room::{Listed, Room, Usage, find_key};
 pub use rotation::{RotatedAuthority, RotatedKey, rotate_key};
 pub use secret::Secret;
 pub use ssh::{HostKey, HostKeys};

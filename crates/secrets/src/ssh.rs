@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::{Room, Secret, SecretsError};
 
 /// The name of the secret.
-const NAME: &str = "ssh/host-keys";
+pub(crate) const HOST_KEYS: &str = "ssh/host-keys";
 /// The kind of the keys, as OpenSSH names it.
 const KIND: &[u8] = b"ssh-ed25519";
 /// The size of a block of a key that is not encrypted; its text is padded to whole blocks.
@@ -45,7 +45,7 @@ impl HostKeys {
     ///
     /// When the database is unreachable, the secret does not open, or the kernel gives no random bytes.
     pub async fn of(room: &Room, at: Timestamp) -> Result<Self, SecretsError> {
-        if let Some(secret) = room.read(NAME).await? {
+        if let Some(secret) = room.read(HOST_KEYS).await? {
             return Ok(Self { secret });
         }
         let mut random = vec![0; 32];
@@ -53,7 +53,7 @@ impl HostKeys {
             .fill(&mut random)
             .map_err(|_| SecretsError::Random)?;
         let secret = Secret::new(random);
-        room.keep(NAME, &secret, at).await?;
+        room.keep(HOST_KEYS, &secret, at).await?;
         Ok(Self { secret })
     }
 

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::batch::Batch;
-use super::connection::{execute, fetch_all, fetch_optional, statements};
+use super::connection::{Tx, execute, fetch_all, fetch_optional, statements};
 use super::text::{Columns, plain};
 use super::writer::Write;
 use super::{Store, StoreError};
@@ -66,8 +66,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn tokens(&self) -> Result<Vec<RecordedToken>, StoreError> {
-        let rows = fetch_all!(&mut self.snapshot().await?, "read the tokens", TokenRow, LIST)?;
-        rows.into_iter().map(RecordedToken::try_from).collect()
+        all(&mut self.snapshot().await?).await
     }
 
     /// Records a new token, with its event.
@@ -125,6 +124,12 @@ impl Store {
     pub async fn note_token_uses(&self, uses: Vec<(String, Timestamp)>) -> Result<(), StoreError> {
         self.write(NoteUses(uses)).await
     }
+}
+
+/// All tokens by name, in a transaction.
+pub(super) async fn all(tx: &mut Tx<'_>) -> Result<Vec<RecordedToken>, StoreError> {
+    let rows = fetch_all!(tx, "read the tokens", TokenRow, LIST)?;
+    rows.into_iter().map(RecordedToken::try_from).collect()
 }
 
 fn event(kind: EventKind, name: &str, role: &str, at: Timestamp, by: Option<&str>) -> NewEvent {

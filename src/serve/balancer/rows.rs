@@ -102,7 +102,28 @@ impl Unwanted {
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_secrets::Usage;
+
     use super::*;
+
+    #[test]
+    fn each_row_of_a_route_has_a_name_that_says_what_it_is_for() {
+        for (host, tls) in [
+            ("own.example", RouteTls::OwnCa),
+            ("*.any.example", RouteTls::OwnCa),
+            ("acme.example", RouteTls::Acme),
+        ] {
+            let usage = match tls {
+                RouteTls::OwnCa => Usage::Route { host: host.to_owned() },
+                _ => Usage::Acme { host: host.to_owned() },
+            };
+            let rows = rows(&[(host.parse().unwrap(), tls)].into());
+            assert!(
+                !rows.is_empty() && rows.iter().all(|row| Usage::of(row) == usage),
+                "{rows:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_row_goes_a_day_after_its_route_and_no_other_row_goes() {

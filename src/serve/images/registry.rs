@@ -42,6 +42,8 @@ pub(super) fn registry_named(secret: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use orchestrator_secrets::Usage;
+
     use super::*;
 
     #[test]
@@ -62,6 +64,7 @@ mod tests {
         for host in ["registry.example", "registry.example:5000", "localhost"] {
             let name = secret_name(host).unwrap();
             assert_eq!(registry_named(&name).as_deref(), Some(host));
+            assert_eq!(Usage::of(&name), Usage::Registry { host: host.to_owned() });
         }
         for host in ["", "a b", "../seal", "a/b", "host:", "host:x", "host:70000", "Host"] {
             secret_name(host).unwrap_err();

@@ -37,7 +37,7 @@ pub(super) async fn list(place: &Place, output: Output) -> Result<(), Failure> {
         table::print(&table::data(output, &as_json(&holdings, &file, shown.as_deref(), at))?)?;
     } else {
         let key = shown.unwrap_or_else(|| "not the key of these secrets".to_owned());
-        table::print(&format!("key file {file}: {key}\n{}", as_text(&holdings, at)))?;
+        table::print(&format!("key file {file}: {key}{}", as_text(&holdings, at)))?;
     }
     match key {
         Ok(_) | Err(SecretsError::Nothing) => Ok(()),
@@ -54,7 +54,7 @@ pub(super) async fn authorities(place: &Place) -> Result<(), Failure> {
 }
 
 fn as_text(holdings: &Holdings, at: Timestamp) -> String {
-    let mut text = String::new();
+    let mut tables = Vec::new();
     let or_dash = |moment: Option<Timestamp>| moment.map_or("-".to_owned(), |moment| moment.to_string());
     if !holdings.secrets.is_empty() {
         let row = |secret: &Listed| {
@@ -65,7 +65,7 @@ fn as_text(holdings: &Holdings, at: Timestamp) -> String {
                 or_dash(secret.rotated),
             ]
         };
-        text.push_str(&table::table(
+        tables.push(table::table(
             &["SECRET", "KEY", "CREATED", "ROTATED"],
             holdings.secrets.iter().map(row),
         ));
@@ -80,7 +80,7 @@ fn as_text(holdings: &Holdings, at: Timestamp) -> String {
             ]
         };
         let header = ["AUTHORITY", "IS", "CREATED", "TRUSTED UNTIL"];
-        text.push_str(&table::table(&header, holdings.authorities.iter().map(row)));
+        tables.push(table::table(&header, holdings.authorities.iter().map(row)));
     }
     if !holdings.certificates.is_empty() {
         let row = |certificate: &IssuedCertificate| {
@@ -93,9 +93,10 @@ fn as_text(holdings: &Holdings, at: Timestamp) -> String {
             ]
         };
         let header = ["CERTIFICATE", "FOR", "AS", "UNTIL", "REVOKED"];
-        text.push_str(&table::table(&header, holdings.certificates.iter().map(row)));
+        tables.push(table::table(&header, holdings.certificates.iter().map(row)));
     }
-    text
+    // Each begins on a line of its own.
+    tables.iter().map(|table| format!("\n{table}")).collect()
 }
 
 fn as_json(holdings: &Holdings, file: &str, key: Option<&str>, at: Timestamp) -> Value {

@@ -1,14 +1,18 @@
-//! `orchestrator secrets`: lists the secrets and replaces keys. It never shows a value.
+//! `orchestrator secrets`: lists and removes secrets, and replaces keys. It never shows a value.
 //!
 //! It works on the database and the key file directly, whether or not the daemon runs. Whoever may read the key file
 //! may use it, and no key passes through the API. A running daemon finds new keys by itself.
 
 mod list;
+mod remove;
 mod rotate;
+mod users;
 
 use clap::Subcommand;
 use orchestrator_secrets::{KeyFile, Room, SecretsError, find_key};
+use orchestrator_settings::Settings;
 use orchestrator_store::SealedRows;
+use orchestrator_verbs::choose::Consent;
 
 use super::check::SettingsFile;
 use super::failure::Failure;
@@ -38,6 +42,18 @@ enum Verb {
         #[arg(long)]
         now: bool,
     },
+    /// Remove secrets that nothing uses any more
+    #[command(visible_alias = "remove")]
+    Rm {
+        /// Names of secrets, as `list` shows them, also patterns like 'certificate/acme/*'
+        #[arg(required = true, value_name = "SECRET")]
+        names: Vec<String>,
+        /// Also remove those that the daemon or a service uses; it says what follows
+        #[arg(long)]
+        used: bool,
+        #[command(flatten)]
+        consent: Consent,
+    },
     /// Revoke a certificate
     Revoke {
         /// Its serial number, as `list` shows it
@@ -53,6 +69,7 @@ enum Verb {
 
 /// The database and the key file that the settings name.
 struct Place {
+    settings: Settings,
     rows: SealedRows,
     file: KeyFile,
 }
@@ -64,6 +81,7 @@ impl Place {
         Ok(Self {
             rows: rows.map_err(SecretsError::from)?.ok_or(Failure::NoDatabaseYet)?,
             file: KeyFile::at(&settings.secrets.key_file),
+            settings,
         })
     }
 
@@ -79,6 +97,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
         Verb::Ca => list::authorities(&place).await,
         Verb::RotateKey => rotate::key(&place, output).await,
         Verb::RotateCa { now } => rotate::authority(&place, *now, output).await,
+        Verb::Rm { names, used, consent } => remove::remove(&place, names, *used, *consent, output).await,
         Verb::Revoke { serial } => revoke(&place, serial).await,
         Verb::Discard { force } => discard(&place, *force).await,
     };
@@ -88,7 +107,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
 
 async fn revoke(place: &Place, serial: &str) -> Result<(), Failure> {
     if place.room().await?.revoke(serial, Timestamp::wall()).await? {
-        return table::print(&format!("revoked {serial}\n"));
+        return table::print(&format!("revoked {serial}"));
     }
     Err(Failure::NoCertificate {
         serial: serial.to_owned(),
@@ -105,5 +124,5 @@ async fn discard(place: &Place, force: bool) -> Result<(), Failure> {
         _ => {}
     }
     place.rows.clear().await.map_err(SecretsError::from)?;
-    table::print("all secrets are given up; the daemon begins with new ones\n")
+    table::print("all secrets are given up; the daemon begins with new ones")
 }

@@ -22,7 +22,7 @@ pub(super) async fn key(place: &Place, output: Output) -> Result<(), Failure> {
     }
     table::print(&format!(
         "{secrets} are sealed with the key {to} now; {file} holds it in place of {from}\n\
-         copy the key file anew, and make a new backup: earlier backups need the earlier key file\n",
+         copy the key file anew, and make a new backup: earlier backups need the earlier key file",
         secrets = match rotated.secrets {
             1 => "1 secret".to_owned(),
             count => format!("{count} secrets"),
@@ -51,7 +51,7 @@ pub(super) async fn authority(place: &Place, now: bool, output: Output) -> Resul
         Some((id, until)) => format!("; what {id} has issued is accepted until {until}"),
     };
     table::print(&format!(
-        "the certificate authority {} issues from now on{of_the_old}\n",
+        "the certificate authority {} issues from now on{of_the_old}",
         rotated.to
     ))
 }

@@ -3,6 +3,7 @@
 mod in_force;
 mod list;
 mod name;
+mod usage;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +16,7 @@ pub use in_force::find_key;
 pub(crate) use in_force::{InForce, WITNESS, blocking, seal_witness};
 pub use list::Listed;
 use name::check_name;
+pub use usage::Usage;
 
 /// How often a write is repeated after a conflict with another writer.
 pub(crate) const TRIES: usize = 5;

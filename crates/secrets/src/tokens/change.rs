@@ -250,19 +250,26 @@ impl Tokens {
     }
 }
 
+/// What the names of the sealed keys of tokens begin with: the present one, the one from before the last rotation, and the
+/// one that is to be the present one, while a rotation is under way.
+pub(crate) const SIGNING_KEYS: [&str; 3] = ["token/signs/", "token/signed/", "token/next/"];
+
 /// The name of the sealed key of a token. No name of a token has a slash.
 fn sealed_name(name: &str) -> String {
-    format!("token/signs/{name}")
+    let [present, ..] = SIGNING_KEYS;
+    format!("{present}{name}")
 }
 
 /// The name of the sealed key from before the last rotation.
 fn earlier_name(name: &str) -> String {
-    format!("token/signed/{name}")
+    let [_, earlier, _] = SIGNING_KEYS;
+    format!("{earlier}{name}")
 }
 
 /// The name of the sealed key that is to be the present one, while a rotation is under way.
 fn next_name(name: &str) -> String {
-    format!("token/next/{name}")
+    let [.., next] = SIGNING_KEYS;
+    format!("{next}{name}")
 }
 
 fn check_name(name: &str) -> Result<(), SecretsError> {

@@ -9,7 +9,7 @@ use super::{keep_key, read_key};
 use crate::{Room, Secret, SecretsError, hex};
 
 /// The name of the secret.
-const NAME: &str = "token/instances";
+pub(crate) const INSTANCES_KEY: &str = "token/instances";
 
 /// Makes and verifies the tokens of instances.
 #[derive(Debug, Clone)]
@@ -24,9 +24,9 @@ impl InstanceTokens {
     ///
     /// When the database is unreachable, the secret does not open, or the kernel gives no random bytes.
     pub async fn of(room: &Room, at: Timestamp) -> Result<Self, SecretsError> {
-        let key = match read_key(room, NAME).await? {
+        let key = match read_key(room, INSTANCES_KEY).await? {
             Some(key) => key,
-            None => keep_key(room, NAME, at).await?,
+            None => keep_key(room, INSTANCES_KEY, at).await?,
         };
         Ok(Self { key })
     }

@@ -31,7 +31,9 @@ use ring::hmac;
 use tokio_util::sync::CancellationToken;
 
 pub use change::NewToken;
+pub(crate) use change::SIGNING_KEYS;
 pub use denied::Denied;
+pub(crate) use instance::INSTANCES_KEY;
 pub use instance::InstanceTokens;
 pub use scope::{Scope, ScopeError};
 pub use signature::SignedRequest;
@@ -41,7 +43,7 @@ use self::text::{Kind, Text};
 use crate::{Room, Secret, SecretsError, hex};
 
 /// The name of the secret that keys the hashes.
-const HASH_KEY: &str = "token/key";
+pub(crate) const HASH_KEY: &str = "token/key";
 
 /// What a caller may do who has proved to hold a token.
 #[derive(Debug, Clone)]

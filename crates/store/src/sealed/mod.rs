@@ -8,6 +8,7 @@ mod authority;
 mod certificate;
 mod reseal;
 mod secret;
+mod users;
 mod way;
 
 use orchestrator_model::{Id, Timestamp};

@@ -19,6 +19,7 @@ pub use change::ServiceChange;
 pub use deploy::{Deployed, NewDeploy};
 pub use operations::OperationFilter;
 pub use read::HeldVersion;
+pub(crate) use read::held_versions;
 pub use roll::{Failures, RollOutcome, ServiceUpdate, SlotChange, Waits};
 
 /// The largest number of services.

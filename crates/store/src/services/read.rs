@@ -65,8 +65,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn held_service_versions(&self) -> Result<Vec<HeldVersion>, StoreError> {
-        let rows = fetch_all!(&mut self.snapshot().await?, "list the services", HeldRow, HELD)?;
-        rows.into_iter().map(HeldVersion::try_from).collect()
+        held_versions(&mut self.snapshot().await?).await
     }
 
     /// The service of this name.
@@ -183,6 +182,12 @@ impl TryFrom<HeldRow> for HeldVersion {
             in_force: row.in_force != 0,
         })
     }
+}
+
+/// What [`Store::held_service_versions`] reads, in a transaction.
+pub(crate) async fn held_versions(tx: &mut Tx<'_>) -> Result<Vec<HeldVersion>, StoreError> {
+    let rows = fetch_all!(tx, "list the services", HeldRow, HELD)?;
+    rows.into_iter().map(HeldVersion::try_from).collect()
 }
 
 /// A version of a service: its service, its number, and when it was made. A service that is deployed anew after it is gone
