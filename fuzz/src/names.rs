@@ -51,10 +51,10 @@ fn inhabited() -> Directory {
             .collect(),
         ..ServiceEndpoints::default()
     };
-    book.set_endpoints(&Endpoints {
+    book.set_endpoints(&Arc::new(Endpoints {
         index: 1,
-        services: [("web".to_owned(), service)].into(),
-    });
+        services: [("web".to_owned(), Arc::new(service))].into(),
+    }));
     book.directory(1)
 }
 

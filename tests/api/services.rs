@@ -34,7 +34,7 @@ pub(crate) fn endpoints(index: u64) -> Arc<Endpoints> {
     };
     Arc::new(Endpoints {
         index,
-        services: [("web".to_owned(), web)].into(),
+        services: [("web".to_owned(), Arc::new(web))].into(),
     })
 }
 

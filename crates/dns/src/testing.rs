@@ -55,7 +55,7 @@ pub(crate) fn endpoints(instances: u16) -> Endpoints {
     };
     Endpoints {
         index: 7,
-        services: BTreeMap::from([("web".to_owned(), service)]),
+        services: BTreeMap::from([("web".to_owned(), Arc::new(service))]),
     }
 }
 
@@ -80,6 +80,6 @@ pub(crate) fn client(claimed: &str, since: i64, end: u16) -> ClientName {
 /// A directory with the service `web` alone.
 pub(crate) fn directory(instances: u16) -> Directory {
     let mut book = Book::new(origins());
-    book.set_endpoints(&endpoints(instances));
+    book.set_endpoints(&Arc::new(endpoints(instances)));
     book.directory(42)
 }

@@ -1,5 +1,6 @@
 //! Endpoints: where the services are reached. DNS, balancers, the packet filter and the API are made from one snapshot.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
@@ -16,8 +17,53 @@ pub const BALANCER_SERVICE: &str = "balancer";
 pub struct Endpoints {
     /// The number of this snapshot. It grows with each change, also over restarts of the daemon.
     pub index: u64,
-    /// The services, by name: also those without an endpoint.
-    pub services: BTreeMap<String, ServiceEndpoints>,
+    /// The services, by name: also those without an endpoint. Snapshots share the services that did not change between them.
+    pub services: BTreeMap<String, Arc<ServiceEndpoints>>,
+}
+
+impl Endpoints {
+    /// The services that differ from those of an earlier snapshot, by name: each as it was and as it is, `None` where it is
+    /// not there. Services that both snapshots share are not compared.
+    pub fn changes_since<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = EndpointsChange<'a>> {
+        let (mut before, mut now) = (earlier.services.iter().peekable(), self.services.iter().peekable());
+        let pairs = std::iter::from_fn(move || {
+            let order = match (before.peek(), now.peek()) {
+                (None, None) => return None,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some((before, _)), Some((now, _))) => before.cmp(now),
+            };
+            let before = if order.is_le() { before.next() } else { None };
+            let now = if order.is_ge() { now.next() } else { None };
+            let (name, _) = now.or(before)?;
+            Some(EndpointsChange {
+                service: name,
+                before: before.map(|(_, service)| service),
+                now: now.map(|(_, service)| service),
+            })
+        });
+        pairs.filter(EndpointsChange::is_one)
+    }
+}
+
+/// A service in two snapshots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndpointsChange<'a> {
+    /// The name of the service.
+    pub service: &'a str,
+    /// The service in the earlier snapshot.
+    pub before: Option<&'a Arc<ServiceEndpoints>>,
+    /// The service in the later snapshot.
+    pub now: Option<&'a Arc<ServiceEndpoints>>,
+}
+
+impl EndpointsChange<'_> {
+    fn is_one(&self) -> bool {
+        match (self.before, self.now) {
+            (Some(before), Some(now)) => !Arc::ptr_eq(before, now) && before != now,
+            _ => true,
+        }
+    }
 }
 
 /// The endpoints of one service, and how it is reached through names and balancers.
@@ -129,4 +175,49 @@ pub struct Listen {
     pub number: u16,
     /// The name of the service's port.
     pub port: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_changes_are_the_services_that_came_went_or_are_other_ones() {
+        let service = |index| {
+            Arc::new(ServiceEndpoints {
+                index,
+                ..ServiceEndpoints::default()
+            })
+        };
+        let snapshot = |services: &[(&str, &Arc<ServiceEndpoints>)]| Endpoints {
+            index: 1,
+            services: services
+                .iter()
+                .map(|(name, service)| ((*name).to_owned(), (*service).clone()))
+                .collect(),
+        };
+        let (shared, one, equal, other) = (service(1), service(2), service(2), service(3));
+        let earlier = snapshot(&[("b", &one), ("d", &shared), ("e", &one), ("f", &one)]);
+        let later = snapshot(&[("a", &one), ("c", &one), ("d", &shared), ("e", &equal), ("f", &other)]);
+        let changes = |later: &Endpoints, earlier: &Endpoints| -> Vec<(String, Option<u64>, Option<u64>)> {
+            let changes = later.changes_since(earlier);
+            let index = |service: Option<&Arc<ServiceEndpoints>>| service.map(|service| service.index);
+            changes
+                .map(|change| (change.service.to_owned(), index(change.before), index(change.now)))
+                .collect()
+        };
+        let named = |name: &str, before, now| (name.to_owned(), before, now);
+        assert_eq!(
+            changes(&later, &earlier),
+            [
+                named("a", None, Some(2)),
+                named("b", Some(2), None),
+                named("c", None, Some(2)),
+                named("f", Some(2), Some(3)),
+            ]
+        );
+        assert_eq!(changes(&later, &later), []);
+        assert_eq!(changes(&Endpoints::default(), &earlier).len(), 4);
+        assert_eq!(changes(&later, &Endpoints::default()).len(), 5);
+    }
 }

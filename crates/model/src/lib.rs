@@ -48,7 +48,8 @@ pub use clock_anchor::{ClockAnchor, ClockAnchorError};
 pub use container::Container;
 pub use deadline::{Deadline, DeadlineCause};
 pub use endpoint::{
-    BALANCER_SERVICE, Endpoint, EndpointState, Endpoints, Listen, Route, RouteTls, ServiceEndpoints, ServicePort,
+    BALANCER_SERVICE, Endpoint, EndpointState, Endpoints, EndpointsChange, Listen, Route, RouteTls, ServiceEndpoints,
+    ServicePort,
 };
 pub use event::{Event, EventKind, NewEvent};
 pub use host::{Host, HostId, HostState};

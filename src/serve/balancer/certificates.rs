@@ -251,7 +251,7 @@ mod tests {
     fn the_first_service_of_a_name_says_where_its_certificate_is_from() {
         let a = service(&[("web.example", Some(RouteTls::OwnCa)), ("plain.example", None)]);
         let b = service(&[("web.example", Some(RouteTls::Acme))]);
-        let services = [("a".to_owned(), a), ("b".to_owned(), b)].into();
+        let services = [("a".to_owned(), a.into()), ("b".to_owned(), b.into())].into();
         let wanted = wanted(&Endpoints { index: 1, services });
         assert_eq!(wanted, [("web.example".parse().unwrap(), RouteTls::OwnCa)].into());
     }

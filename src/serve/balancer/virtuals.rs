@@ -176,7 +176,11 @@ mod tests {
     fn only_what_serves_is_led_to_and_the_first_of_two_services_has_the_address() {
         let endpoints = Endpoints {
             index: 1,
-            services: [("a".to_owned(), service(1)), ("b".to_owned(), service(11))].into(),
+            services: [
+                ("a".to_owned(), service(1).into()),
+                ("b".to_owned(), service(11).into()),
+            ]
+            .into(),
         };
         let all = services(&endpoints);
         let only = all.first().unwrap();

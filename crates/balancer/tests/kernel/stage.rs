@@ -143,7 +143,7 @@ impl Stage {
     }
 
     pub(crate) fn service(&mut self, name: &str) -> &mut ServiceEndpoints {
-        self.endpoints.services.entry(name.to_owned()).or_insert_with(|| {
+        let service = self.endpoints.services.entry(name.to_owned()).or_insert_with(|| {
             let port = ServicePort {
                 number: 8081,
                 transport: Transport::Tcp,
@@ -154,12 +154,13 @@ impl Stage {
                 port: "http".to_owned(),
                 tls: None,
             };
-            ServiceEndpoints {
+            Arc::new(ServiceEndpoints {
                 ports: BTreeMap::from([("http".to_owned(), port)]),
                 routes: vec![route],
                 ..ServiceEndpoints::default()
-            }
-        })
+            })
+        });
+        Arc::make_mut(service)
     }
 
     /// Says how an instance of a service is.

@@ -1,6 +1,7 @@
 //! From what is in force to what is desired.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orchestrator_balancer::{
     Actual, Admin, Challenge, Desired, Difference, Kind, MapKey, Material, Pools, Reload, Target, Use, difference, plan,
@@ -202,7 +203,8 @@ fn any_service() -> impl Strategy<Value = ServiceEndpoints> {
 }
 
 fn any_endpoints() -> impl Strategy<Value = Endpoints> {
-    prop::collection::btree_map("[a-d]", any_service(), 0..4).prop_map(|services| Endpoints { index: 1, services })
+    prop::collection::btree_map("[a-d]", any_service().prop_map(Arc::new), 0..4)
+        .prop_map(|services| Endpoints { index: 1, services })
 }
 
 fn any_material() -> impl Strategy<Value = Material> {

@@ -50,7 +50,7 @@ pub(crate) fn endpoints(services: &[(&str, ServiceEndpoints)]) -> Endpoints {
     Endpoints {
         index: 7,
         services: each
-            .map(|(name, service)| ((*name).to_owned(), service.clone()))
+            .map(|(name, service)| ((*name).to_owned(), Arc::new(service.clone())))
             .collect(),
     }
 }

@@ -1,5 +1,7 @@
 //! What the balancer is to do.
 
+use std::sync::Arc;
+
 use orchestrator_balancer::{Actual, ActualServer, Admin, Kind, Material, Plan, Pools, ServerName, Target, Use, plan};
 use orchestrator_model::{EndpointState, Endpoints, Transport};
 
@@ -98,7 +100,10 @@ fn a_service_keeps_its_backend_while_others_come_and_go() {
 
 #[test]
 fn a_configuration_has_spare_backends_and_grows_by_as_many_when_none_is_left() {
-    let of = |n: usize| (format!("s{n}"), service(&[(&format!("s{n}.example"), "/")], &[]));
+    let of = |n: usize| {
+        let of = service(&[(&format!("s{n}.example"), "/")], &[]);
+        (format!("s{n}"), Arc::new(of))
+    };
     let all = |count: usize| Endpoints {
         index: 1,
         services: (0..count).map(of).collect(),

@@ -1,5 +1,7 @@
 //! Answers to queries, also hostile ones.
 
+use std::sync::Arc;
+
 use hickory_proto::rr::{Name, RData, Record};
 use orchestrator_model::Route;
 use proptest::prelude::*;
@@ -56,13 +58,13 @@ fn a_service_is_found_by_address_and_by_port() {
 fn the_name_of_a_route_has_the_addresses_of_the_balancers_and_the_ports_of_the_instances() {
     let mut endpoints = endpoints(3);
     let mut balancer = endpoints.services["web"].clone();
-    balancer.members.pop_first();
+    Arc::make_mut(&mut balancer).members.pop_first();
     endpoints.services.insert("balancer".to_owned(), balancer);
-    if let Some(web) = endpoints.services.get_mut("web") {
+    if let Some(web) = endpoints.services.get_mut("web").map(Arc::make_mut) {
         web.routes = ["web.service.consul", "shop.home.arpa"].map(route).into();
     }
     let mut book = Book::new(origins());
-    book.set_endpoints(&endpoints);
+    book.set_endpoints(&Arc::new(endpoints));
     let directory = book.directory(1);
     for name in ["web.service.consul.", "shop.home.arpa."] {
         let response = ask(&directory, &query(name, RecordType::AAAA), 0);
@@ -82,13 +84,13 @@ fn the_name_of_a_route_has_the_addresses_of_the_balancers_and_the_ports_of_the_i
 fn a_wildcard_of_a_route_takes_no_name_that_exists_and_names_above_routes_exist() {
     let mut endpoints = endpoints(2);
     let mut balancer = endpoints.services["web"].clone();
-    balancer.members.pop_first();
+    Arc::make_mut(&mut balancer).members.pop_first();
     endpoints.services.insert("balancer".to_owned(), balancer);
-    if let Some(web) = endpoints.services.get_mut("web") {
+    if let Some(web) = endpoints.services.get_mut("web").map(Arc::make_mut) {
         web.routes = ["*.service.consul", "a.b.home.arpa"].map(route).into();
     }
     let mut book = Book::new(origins());
-    book.set_endpoints(&endpoints);
+    book.set_endpoints(&Arc::new(endpoints));
     let directory = book.directory(1);
     let addresses = |name: &str| data(&ask(&directory, &query(name, RecordType::AAAA), 0).answers);
     assert_eq!(addresses("web.service.consul."), ["fd39::100", "fd39::101"]);

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use orchestrator_model::{ClientId, Endpoints, Id, InstanceId, ServiceEndpoints, Timestamp};
+use orchestrator_model::{
+    BALANCER_SERVICE, ClientId, Endpoints, EndpointsChange, Id, InstanceId, Route, ServiceEndpoints, Timestamp,
+};
 
 use super::directory::{ClientNode, Holder};
-use super::fronts::Fronts;
 use super::{ClientName, Directory, InstanceName, Label, Origins, ServiceNode};
 
 /// The names of services, instances and clients as they change. A [`Directory`] is taken from it when changes are to be
@@ -18,7 +19,8 @@ use super::{ClientName, Directory, InstanceName, Label, Origins, ServiceNode};
 #[derive(Debug)]
 pub struct Book {
     directory: Directory,
-    services: HashMap<Label, Arc<ServiceEndpoints>>,
+    /// The snapshot of endpoints whose services have names.
+    endpoints: Arc<Endpoints>,
     clients: HashMap<ClientId, ClientName>,
     /// Who claims each name, the earliest first.
     claims: HashMap<Label, BTreeSet<(Timestamp, ClientId)>>,
@@ -32,7 +34,7 @@ impl Book {
     pub fn new(origins: Origins) -> Self {
         Self {
             directory: Directory::empty(origins),
-            services: HashMap::new(),
+            endpoints: Arc::default(),
             clients: HashMap::new(),
             claims: HashMap::new(),
             instances: HashMap::new(),
@@ -68,10 +70,9 @@ impl Book {
         self.has_changed = true;
         self.directory.origins = Arc::new(origins);
         // The names of hosts are whole names.
-        let services = std::mem::take(&mut self.services);
-        self.directory.services = Arc::default();
-        for (name, endpoints) in services {
-            self.set_service(name, Some(endpoints));
+        let endpoints = self.endpoints.clone();
+        for (name, service) in &endpoints.services {
+            self.set_service(name, Some(service));
         }
     }
 
@@ -85,54 +86,48 @@ impl Book {
         self.instances.keys().copied().collect()
     }
 
-    /// Takes over the endpoints of services: those that changed are named anew.
-    pub fn set_endpoints(&mut self, endpoints: &Endpoints) {
-        let named = |name: &String| name.parse::<Label>().ok();
-        let wanted: HashMap<Label, &ServiceEndpoints> = endpoints
-            .services
-            .iter()
-            .filter_map(|(name, service)| Some((named(name)?, service)))
-            .collect();
-        let gone: Vec<Label> = self
-            .services
-            .keys()
-            .filter(|name| !wanted.contains_key(*name))
-            .cloned()
-            .collect();
-        for name in gone {
-            self.set_service(name, None);
-        }
-        for (name, service) in wanted {
-            if self.services.get(&name).is_none_or(|known| **known != *service) {
-                self.set_service(name, Some(Arc::new(service.clone())));
-            }
-        }
-        let fronts = Fronts::new(endpoints);
-        if fronts != *self.directory.fronts {
-            self.has_changed = true;
-            self.directory.fronts = Arc::new(fronts);
+    /// Takes over the endpoints of services: those that changed since the snapshot before are named anew.
+    pub fn set_endpoints(&mut self, endpoints: &Arc<Endpoints>) {
+        let before = std::mem::replace(&mut self.endpoints, endpoints.clone());
+        for change in endpoints.changes_since(&before) {
+            self.set_service(change.service, change.now);
+            self.set_fronts(&change);
         }
     }
 
-    fn set_service(&mut self, name: Label, endpoints: Option<Arc<ServiceEndpoints>>) {
+    /// Names a service like this from now on; one that is gone no more. A name that DNS cannot have is none.
+    fn set_service(&mut self, name: &str, endpoints: Option<&Arc<ServiceEndpoints>>) {
+        let Ok(name) = name.parse::<Label>() else { return };
+        let zone = &self.directory.origins.zone;
+        let node = endpoints.map(|endpoints| Arc::new(ServiceNode::new(&name, endpoints, zone)));
+        let before = self.directory.services.get(&name).cloned();
+        if before == node {
+            return;
+        }
         self.has_changed = true;
-        let node = endpoints
-            .as_ref()
-            .map(|endpoints| Arc::new(ServiceNode::new(&name, endpoints, &self.directory.origins.zone)));
-        let services = Arc::make_mut(&mut self.directory.services);
-        let before = match &node {
-            Some(node) => services.insert(name.clone(), node.clone()),
-            None => services.remove(&name),
-        };
+        self.directory.services.set(name, node.clone());
         for host in before.iter().flat_map(|node| &node.hosts) {
             self.release(host.address, &Holder::Service(host.label.clone()));
         }
         for host in node.iter().flat_map(|node| &node.hosts) {
             self.hold(host.address, Holder::Service(host.label.clone()));
         }
-        match endpoints {
-            Some(endpoints) => drop(self.services.insert(name, endpoints)),
-            None => drop(self.services.remove(&name)),
+    }
+
+    /// Takes over the routes of a service, and its addresses if it is the balancers.
+    fn set_fronts(&mut self, change: &EndpointsChange<'_>) {
+        let (before, now) = (routes(change.before), routes(change.now));
+        if before != now {
+            self.has_changed = true;
+            Arc::make_mut(&mut self.directory.fronts).set_routes(before, now);
+        }
+        if change.service == BALANCER_SERVICE {
+            let serving = change.now.into_iter().flat_map(|service| service.serving());
+            let balancers: Vec<Ipv6Addr> = serving.map(|(_, balancer)| balancer.address).collect();
+            if self.directory.fronts.balancers() != balancers {
+                self.has_changed = true;
+                Arc::make_mut(&mut self.directory.fronts).set_balancers(balancers);
+            }
         }
     }
 
@@ -259,6 +254,10 @@ impl Book {
             .holders
             .set(address, Some(holders).filter(|holders| !holders.is_empty()));
     }
+}
+
+fn routes(service: Option<&Arc<ServiceEndpoints>>) -> &[Route] {
+    service.map_or(&[], |service| &service.routes)
 }
 
 /// Whether a label is written as an id is.

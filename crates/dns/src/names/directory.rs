@@ -1,6 +1,5 @@
 //! All names of one moment.
 
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ pub struct Directory {
     pub(crate) origins: Arc<Origins>,
     /// Rises with every change (RFC 1912, section 2.2).
     pub(crate) serial: u32,
-    pub(super) services: Arc<HashMap<Label, Arc<ServiceNode>>>,
+    pub(super) services: Shards<Label, Arc<ServiceNode>>,
     pub(super) fronts: Arc<Fronts>,
     pub(super) instances: Shards<Label, Arc<InstanceName>>,
     pub(super) clients: Shards<Label, Arc<ClientNode>>,
@@ -98,7 +97,7 @@ impl Directory {
         Self {
             origins: Arc::new(origins),
             serial: 0,
-            services: Arc::default(),
+            services: Shards::default(),
             fronts: Arc::default(),
             instances: Shards::default(),
             clients: Shards::default(),

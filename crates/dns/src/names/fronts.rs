@@ -1,73 +1,84 @@
 //! The names of routes, which lead to the balancers.
 
-use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
 use hickory_proto::rr::Name;
-use orchestrator_model::{BALANCER_SERVICE, Endpoints};
+use orchestrator_model::Route;
+
+use super::shards::Shards;
 
 /// The host names of routes. In a zone, such a name has the addresses of the balancers, because they answer HTTP for it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+///
+/// Several routes may have one name: each name has the number of its routes.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fronts {
-    names: HashSet<Name>,
+    names: Shards<Name, usize>,
     /// What follows the asterisk of `*.shop.home.arpa`.
-    wildcards: HashSet<Name>,
+    wildcards: Shards<Name, usize>,
     /// The names above all of these: they exist, and have nothing (RFC 8020).
-    above: HashSet<Name>,
+    above: Shards<Name, usize>,
+    /// The balancers that serve. While there is none, no name leads anywhere.
     balancers: Vec<Ipv6Addr>,
 }
 
 impl Fronts {
-    /// The names of all routes; none while no balancer serves.
-    pub(super) fn new(endpoints: &Endpoints) -> Self {
-        let serving = endpoints.services.get(BALANCER_SERVICE).into_iter();
-        let balancers: Vec<Ipv6Addr> = serving
-            .flat_map(|service| service.serving().map(|(_, balancer)| balancer.address))
-            .collect();
-        let mut fronts = Self::default();
-        if balancers.is_empty() {
-            return fronts;
+    /// Replaces routes by other ones.
+    pub(super) fn set_routes(&mut self, before: &[Route], now: &[Route]) {
+        // A name that both have is not taken away in between: nobody sees the fronts before this is over.
+        before.iter().for_each(|route| self.count(route, false));
+        now.iter().for_each(|route| self.count(route, true));
+    }
+
+    /// The balancers that serve.
+    pub(super) fn balancers(&self) -> &[Ipv6Addr] {
+        &self.balancers
+    }
+
+    /// Has all names lead to these balancers.
+    pub(super) fn set_balancers(&mut self, balancers: Vec<Ipv6Addr>) {
+        self.balancers = balancers;
+    }
+
+    /// Counts a route that came or went under its names.
+    fn count(&mut self, route: &Route, came: bool) {
+        let (wildcard, host) = match route.host.strip_prefix("*.") {
+            Some(host) => (true, host),
+            None => (false, route.host.as_str()),
+        };
+        let Ok(mut name) = Name::from_ascii(host) else { return };
+        name.set_fqdn(true);
+        let name = name.to_lowercase();
+        if wildcard {
+            count(&mut self.above, name.clone(), came);
         }
-        fronts.balancers = balancers;
-        for route in endpoints.services.values().flat_map(|service| &service.routes) {
-            let (wildcard, host) = match route.host.strip_prefix("*.") {
-                Some(host) => (true, host),
-                None => (false, route.host.as_str()),
-            };
-            let Ok(mut name) = Name::from_ascii(host) else { continue };
-            name.set_fqdn(true);
-            let name = name.to_lowercase();
-            if wildcard {
-                fronts.above.insert(name.clone());
-            }
-            let mut above = name.base_name();
-            while !above.is_root() && fronts.above.insert(above.clone()) {
-                above = above.base_name();
-            }
-            match wildcard {
-                true => fronts.wildcards.insert(name),
-                false => fronts.names.insert(name),
-            };
+        let mut above = name.base_name();
+        while !above.is_root() {
+            let next = above.base_name();
+            count(&mut self.above, above, came);
+            above = next;
         }
-        fronts
+        match wildcard {
+            true => count(&mut self.wildcards, name, came),
+            false => count(&mut self.names, name, came),
+        }
     }
 
     /// The balancers, if this is the name of a route; else none.
     pub(super) fn exact(&self, name: &Name) -> &[Ipv6Addr] {
         // Names are equal whatever their letters, and their hashes, too.
-        self.balancers_if(self.names.contains(name))
+        self.balancers_if(self.names.get(name).is_some())
     }
 
     /// The balancers, if a route has the asterisk that stands for this name. Nothing else may have the name (RFC 4592,
     /// section 3.3.1).
     pub(super) fn wildcard(&self, name: &Name) -> &[Ipv6Addr] {
-        let is_one = !self.wildcards.is_empty() && self.wildcards.contains(&name.base_name());
+        let is_one = self.wildcards.len() > 0 && self.wildcards.get(&name.base_name()).is_some();
         self.balancers_if(is_one)
     }
 
     /// Whether there are names of routes below this name.
     pub(super) fn is_above(&self, name: &Name) -> bool {
-        self.above.contains(name)
+        !self.balancers.is_empty() && self.above.get(name).is_some()
     }
 
     fn balancers_if(&self, leads_there: bool) -> &[Ipv6Addr] {
@@ -78,38 +89,42 @@ impl Fronts {
     }
 }
 
+/// Adds one to the number of a name, or takes one away.
+fn count(numbers: &mut Shards<Name, usize>, name: Name, came: bool) {
+    let before = numbers.get(&name).copied().unwrap_or_default();
+    let now = match came {
+        true => before + 1,
+        false => before.saturating_sub(1),
+    };
+    numbers.set(name, (now > 0).then_some(now));
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use orchestrator_model::{Endpoint, Route, Slot};
-
     use super::*;
-    use crate::testing::{address, endpoints};
+    use crate::testing::address;
 
-    fn all() -> Endpoints {
-        let mut all = endpoints(2);
-        let route = |host: &str| Route {
+    fn route(host: &str) -> Route {
+        Route {
             host: host.to_owned(),
             path: "/".to_owned(),
             port: "http".to_owned(),
             tls: None,
-        };
-        let mut web = all.services.remove("web").unwrap();
-        let one: BTreeMap<Slot, Endpoint> = web.members.clone().into_iter().take(1).collect();
-        web.routes = vec![route("web.service.consul"), route("*.shop.home.arpa")];
-        let balancer = orchestrator_model::ServiceEndpoints {
-            members: one,
-            ..web.clone()
-        };
-        all.services = [("web".to_owned(), web), (BALANCER_SERVICE.to_owned(), balancer)].into();
-        all
+        }
+    }
+
+    fn name(name: &str) -> Name {
+        Name::from_ascii(name).unwrap()
     }
 
     #[test]
     fn names_of_routes_lead_to_the_balancers_that_serve() {
-        let fronts = Fronts::new(&all());
-        let name = |name: &str| Name::from_ascii(name).unwrap();
+        let mut fronts = Fronts::default();
+        fronts.set_routes(&[], &[route("web.service.consul"), route("*.shop.home.arpa")]);
+        for none in ["web.service.consul.", "shop.home.arpa.", "consul."] {
+            assert!(fronts.exact(&name(none)).is_empty() && !fronts.is_above(&name(none)));
+        }
+        fronts.set_balancers(vec![address(0x100)]);
         for exact in ["web.service.consul.", "WEB.Service.consul."] {
             assert_eq!(fronts.exact(&name(exact)), [address(0x100)], "{exact}");
             assert!(fronts.wildcard(&name(exact)).is_empty(), "{exact}");
@@ -125,8 +140,25 @@ mod tests {
             assert!(fronts.is_above(&name(above)), "{above}");
         }
         assert!(!fronts.is_above(&name("web.service.consul.")) && !fronts.is_above(&Name::root()));
-        let mut without = all();
-        without.services.remove(BALANCER_SERVICE);
-        assert_eq!(Fronts::new(&without), Fronts::default());
+    }
+
+    #[test]
+    fn a_name_goes_with_the_last_of_its_routes() {
+        let mut fronts = Fronts::default();
+        fronts.set_balancers(vec![address(0x100)]);
+        let (one, other) = ([route("a.example"), route("*.b.example")], [route("a.example")]);
+        fronts.set_routes(&[], &one);
+        fronts.set_routes(&[], &other);
+        fronts.set_routes(&one, &[route("c.example")]);
+        for (host, leads) in [("a.example.", true), ("c.example.", true), ("x.b.example.", false)] {
+            let found = [fronts.exact(&name(host)), fronts.wildcard(&name(host))].concat();
+            assert_eq!(!found.is_empty(), leads, "{host}");
+        }
+        assert!(fronts.is_above(&name("example.")) && !fronts.is_above(&name("b.example.")));
+        fronts.set_routes(&other, &[]);
+        fronts.set_routes(&[route("c.example")], &[]);
+        assert!(!fronts.is_above(&name("example.")));
+        let all = [&fronts.names, &fronts.wildcards, &fronts.above];
+        assert_eq!(all.map(Shards::len), [0, 0, 0]);
     }
 }

@@ -12,6 +12,7 @@ const PARTS: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct Shards<K, V> {
     state: RandomState,
+    len: usize,
     parts: Vec<Arc<HashMap<K, V>>>,
 }
 
@@ -19,6 +20,7 @@ impl<K, V> Default for Shards<K, V> {
     fn default() -> Self {
         Self {
             state: RandomState::new(),
+            len: 0,
             parts: vec![Arc::default(); PARTS],
         }
     }
@@ -37,17 +39,20 @@ impl<K: Eq + Hash + Clone, V: Clone> Shards<K, V> {
     pub(super) fn set(&mut self, key: K, value: Option<V>) {
         let part = self.part(&key);
         let Some(part) = self.parts.get_mut(part) else { return };
+        let had = part.contains_key(&key);
+        let has = value.is_some();
         match value {
             Some(value) => drop(Arc::make_mut(part).insert(key, value)),
             // Nothing is copied for what is not there.
-            None if part.contains_key(&key) => drop(Arc::make_mut(part).remove(&key)),
+            None if had => drop(Arc::make_mut(part).remove(&key)),
             None => {}
         }
+        self.len = self.len.saturating_sub(usize::from(had)) + usize::from(has);
     }
 
     /// The number of keys.
     pub(super) fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.len()).sum()
+        self.len
     }
 
     fn part<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
@@ -69,6 +74,7 @@ mod tests {
         map.set(9_999, None);
         map.set(10_000, None);
         assert_eq!((map.get(&7), map.get(&9_999), map.len()), (Some(&8), None, 9_999));
+        assert_eq!(map.len(), map.parts.iter().map(|part| part.len()).sum::<usize>());
         assert_eq!(
             (before.get(&7), before.get(&9_999), before.len()),
             (Some(&7), Some(&9_999), 10_000)

@@ -48,7 +48,7 @@ impl Publisher {
         self.sender.send_if_modified(|current| {
             let shown = current.services.get(name);
             new.index = shown.map_or(0, |shown| shown.index);
-            if shown == Some(&new) {
+            if shown.is_some_and(|shown| **shown == new) {
                 return false;
             }
             let index = current.index + 1;
@@ -56,7 +56,7 @@ impl Publisher {
             self.begin(name, &new, index);
             let mut all = Endpoints::clone(current);
             all.index = index;
-            all.services.insert(name.to_owned(), std::mem::take(&mut new));
+            all.services.insert(name.to_owned(), Arc::new(std::mem::take(&mut new)));
             *current = Arc::new(all);
             true
         });
@@ -64,7 +64,8 @@ impl Publisher {
 
     /// How a service is shown now; as one that is not reached if it is not shown.
     pub(super) fn shown(&self, name: &str) -> ServiceEndpoints {
-        self.sender.borrow().services.get(name).cloned().unwrap_or_default()
+        let shown = self.sender.borrow().services.get(name).cloned();
+        shown.map_or_else(ServiceEndpoints::default, Arc::unwrap_or_clone)
     }
 
     /// Shows a service no more.
@@ -190,5 +191,34 @@ fn state_of(slot: &ServiceSlot, instance: &Instance) -> Option<EndpointState> {
         (SlotState::Wanted, Health::Passing) if is_ready => Some(EndpointState::Serving),
         (SlotState::Wanted, Health::Failing) => Some(EndpointState::Failing),
         (SlotState::Wanted, Health::Passing | Health::Unknown) => Some(EndpointState::Starting),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_share_the_services_that_did_not_change() {
+        let (sender, receiver) = watch::channel(Arc::default());
+        let publisher = Publisher::new(sender, 1);
+        let now = || Arc::clone(&receiver.borrow());
+        let sticky = |sticky| ServiceEndpoints {
+            sticky,
+            ..ServiceEndpoints::default()
+        };
+        for name in ["a", "b", "c"] {
+            publisher.put(name, sticky(false));
+        }
+        let before: Arc<Endpoints> = now();
+        publisher.put("b", sticky(true));
+        publisher.remove("c");
+        let after = now();
+        assert!(Arc::ptr_eq(&before.services["a"], &after.services["a"]));
+        let changes = after.changes_since(&before).map(|change| change.service);
+        assert_eq!(changes.collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(after.services["b"].index, before.index + 1);
+        publisher.put("a", sticky(false));
+        assert_eq!(now().index, after.index, "it is shown so already");
     }
 }

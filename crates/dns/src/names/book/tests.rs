@@ -44,9 +44,9 @@ fn target(directory: &Directory, end: u16) -> Option<String> {
 fn a_service_has_its_serving_instances_under_each_of_its_names() {
     let mut book = book();
     let mut all = endpoints(3);
-    let members = &mut all.services.get_mut("web").unwrap().members;
+    let members = &mut Arc::make_mut(all.services.get_mut("web").unwrap()).members;
     members.get_mut(&Slot::numbered(1)).unwrap().state = EndpointState::Draining;
-    book.set_endpoints(&all);
+    book.set_endpoints(&Arc::new(all));
     let directory = book.directory(1);
     assert_eq!(ends(&directory, "WEB.service"), Some(vec![0x100, 0x102]));
     assert_eq!(ends(&directory, "web-2.instance"), Some(vec![0x102]));
@@ -66,7 +66,7 @@ fn a_service_has_its_serving_instances_under_each_of_its_names() {
 #[test]
 fn names_above_names_exist_and_others_do_not() {
     let mut book = book();
-    book.set_endpoints(&endpoints(1));
+    book.set_endpoints(&Arc::new(endpoints(1)));
     let directory = book.directory(1);
     for (name, found) in [
         ("home.arpa.", Found::Origin),
@@ -105,11 +105,11 @@ fn names_above_names_exist_and_others_do_not() {
 #[test]
 fn a_service_without_instances_exists_and_one_that_is_gone_does_not() {
     let mut book = book();
-    book.set_endpoints(&endpoints(1));
+    book.set_endpoints(&Arc::new(endpoints(1)));
     let before = book.directory(1);
-    book.set_endpoints(&endpoints(0));
+    book.set_endpoints(&Arc::new(endpoints(0)));
     assert_eq!(ends(&book.directory(2), "web.service"), Some(vec![]));
-    book.set_endpoints(&Endpoints::default());
+    book.set_endpoints(&Arc::new(Endpoints::default()));
     let now = book.directory(3);
     assert_eq!(ends(&now, "web.service"), None);
     assert_eq!(target(&now, 0x100), None);
@@ -160,7 +160,7 @@ fn a_client_that_was_there_first_cannot_take_the_name_of_one_that_came_later() {
 fn what_is_recorded_again_changes_nothing() {
     let mut book = book();
     let record = |book: &mut Book| {
-        book.set_endpoints(&endpoints(2));
+        book.set_endpoints(&Arc::new(endpoints(2)));
         book.set_client(id(1), Some(client("laptop", 10, 1)), NOW);
         book.set_instance(id(7), Some(instance(7, "0", 0x20)));
         book.take_changed()
@@ -168,6 +168,51 @@ fn what_is_recorded_again_changes_nothing() {
     assert_eq!([record(&mut book), record(&mut book)], [true, false]);
     book.set_client(id(1), None, NOW);
     assert!(book.take_changed());
+}
+
+#[test]
+fn only_services_that_changed_are_named_anew() {
+    const SERVICES: usize = 1000;
+    let mut book = book();
+    let [before, other] = [1, 2].map(|instances| endpoints(instances).services["web"].clone());
+    let name = |number: usize| format!("s{number}");
+    let mut all = Endpoints {
+        index: 1,
+        services: (0..SERVICES).map(|number| (name(number), before.clone())).collect(),
+    };
+    book.set_endpoints(&Arc::new(all.clone()));
+    let first = book.directory(1);
+    all.services.insert(name(7), other);
+    all.services.remove(&name(8));
+    all.services.insert(name(SERVICES), before);
+    book.set_endpoints(&Arc::new(all));
+    let second = book.directory(2);
+    let is_same = |number: &usize| {
+        let node = |directory: &Directory| directory.services.get(name(*number).as_str()).cloned();
+        match (node(&first), node(&second)) {
+            (Some(one), Some(other)) => Arc::ptr_eq(&one, &other),
+            _ => false,
+        }
+    };
+    let anew: Vec<usize> = (0..=SERVICES).filter(|number| !is_same(number)).collect();
+    assert_eq!(anew, [7, 8, SERVICES]);
+    assert_eq!(ends(&second, "s7.service"), Some(vec![0x100, 0x101]));
+    assert_eq!(ends(&second, "s8.service"), None);
+    assert_eq!(ends(&second, &format!("s{SERVICES}.service")), Some(vec![0x100]));
+    assert_eq!(second.sizes()[0], SERVICES);
+}
+
+#[test]
+fn a_change_that_no_name_shows_makes_no_other_directory() {
+    let mut book = book();
+    let mut all = endpoints(1);
+    book.set_endpoints(&Arc::new(all.clone()));
+    assert!(book.take_changed());
+    let web = Arc::make_mut(all.services.get_mut("web").unwrap());
+    web.sticky = true;
+    web.index += 1;
+    book.set_endpoints(&Arc::new(all));
+    assert!(!book.take_changed());
 }
 
 #[test]
@@ -217,9 +262,9 @@ fn the_address_of_an_instance_has_its_name_whoever_else_holds_it() {
         target(&book.directory(1), 0x100).as_deref(),
         Some("000000000007.instance")
     );
-    book.set_endpoints(&endpoints(1));
+    book.set_endpoints(&Arc::new(endpoints(1)));
     assert_eq!(target(&book.directory(2), 0x100).as_deref(), Some("web-0.instance"));
-    book.set_endpoints(&Endpoints::default());
+    book.set_endpoints(&Arc::new(Endpoints::default()));
     book.set_instance(id(7), None);
     assert_eq!(target(&book.directory(3), 0x100).as_deref(), Some("evil.client"));
 }
@@ -227,7 +272,7 @@ fn the_address_of_an_instance_has_its_name_whoever_else_holds_it() {
 #[test]
 fn another_zone_has_the_same_names() {
     let mut book = book();
-    book.set_endpoints(&endpoints(1));
+    book.set_endpoints(&Arc::new(endpoints(1)));
     book.set_client(id(1), Some(client("laptop", 1, 1)), NOW);
     let other = Origins::new("lan", &[], std::time::Duration::from_secs(1)).unwrap();
     book.set_origins(other);
