@@ -21,6 +21,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("network", &[]),
     ("images", &[]),
     ("quota", &[]),
+    ("ahead", &[]),
     ("doctor", &["api-types", "network", "plugin", "runtime"]),
     ("model", &["dhcp6", "plugin"]),
     ("runtime", &["model"]),
@@ -39,7 +40,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "source",
         &["api-types", "dhcp6", "model", "network", "runtime", "settings", "store"],
     ),
-    ("host", &["doctor", "network", "plugin", "quota", "runtime"]),
+    ("host", &["ahead", "doctor", "network", "plugin", "quota", "runtime"]),
     ("policy", &["host", "model", "settings"]),
     ("balancer", &["model", "runtime"]),
     (

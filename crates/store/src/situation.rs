@@ -55,6 +55,17 @@ pub struct Wanting {
     pub since: Timestamp,
 }
 
+impl Situation {
+    /// The same slot once this instance is recorded in it.
+    pub fn filled(mut self, instance: Instance) -> Self {
+        if let Some(holding) = &mut self.holding {
+            holding.slots.insert(self.key.slot.clone());
+        }
+        self.instance = Some(instance);
+        self
+    }
+}
+
 impl Holding {
     /// What a reservation may know the client by: its DUID, and every link-layer address that it has sent from.
     pub fn holders(&self) -> Vec<Holder> {

@@ -13,6 +13,7 @@
 //! - Only root may connect, and a request names two ids and no path: nothing else can be mounted, and nowhere else.
 //! - It keeps nothing in memory. Namespaces outlive it, the daemon, and the containers in them.
 //! - A request may be repeated: what is there is not made again, and what is gone is removed.
+//! - A container is started in each soon afterwards: the helper waits for the kernel in its runtime's place meanwhile.
 
 mod namespace;
 mod request;
@@ -23,7 +24,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::{io, thread};
 
+use orchestrator_ahead::Ahead;
 use sd_notify::NotifyState;
+
+use crate::namespace::Rooms;
 
 /// Where namespaces are, unless the first argument says otherwise.
 const DIRECTORY: &str = "/run/orchestrator-netns";
@@ -48,15 +52,18 @@ fn serve(directory: &Path) -> io::Result<()> {
     let listener = socket::listen(&directory.join("socket"))?;
     // Without systemd nobody waits for it.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
-    let directory: Arc<Path> = directory.into();
+    let rooms = Arc::new(Rooms {
+        directory: directory.to_owned(),
+        ahead: Ahead::new(),
+    });
     loop {
         let (stream, _) = listener.accept()?;
         // Each connection has one, and this function another.
-        if Arc::strong_count(&directory) > AT_ONCE {
+        if Arc::strong_count(&rooms) > AT_ONCE {
             continue;
         }
-        let directory = directory.clone();
+        let rooms = rooms.clone();
         // A thread of its own, because it leaves its network namespace.
-        thread::Builder::new().spawn(move || socket::answer(stream, &directory))?;
+        thread::Builder::new().spawn(move || socket::answer(stream, &rooms))?;
     }
 }

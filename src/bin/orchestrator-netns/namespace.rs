@@ -3,13 +3,21 @@
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::statfs::{NSFS_MAGIC, statfs};
+use orchestrator_ahead::Ahead;
+
+/// Where namespaces are, and what is done while one is made.
+pub(crate) struct Rooms {
+    pub(crate) directory: PathBuf,
+    /// Waits for the kernel in the place of a runtime, where this process can.
+    pub(crate) ahead: Option<Ahead>,
+}
 
 /// Makes the directory, and has its mounts appear also where others have mounts of their own, such as the daemon's unit.
 pub(crate) fn prepare(directory: &Path) -> io::Result<()> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
+use orchestrator_ahead::Ahead;
 
-use crate::namespace;
+use crate::namespace::{self, Rooms};
 use crate::request::{Request, Verb};
 
 /// How long a connection may take to ask, and to take the answer.
@@ -30,8 +31,8 @@ pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
 }
 
 /// Answers the one request of a connection: `ok`, or what is wrong.
-pub(crate) fn answer(stream: UnixStream, directory: &Path) {
-    let said = match take(&stream).and_then(|line| carry_out(&line, directory)) {
+pub(crate) fn answer(stream: UnixStream, rooms: &Rooms) {
+    let said = match take(&stream).and_then(|line| carry_out(&line, rooms)) {
         Ok(()) => "ok\n".to_owned(),
         Err(reason) => {
             eprintln!("{reason}");
@@ -64,11 +65,15 @@ fn take(stream: &UnixStream) -> Result<String, String> {
     }
 }
 
-fn carry_out(line: &str, directory: &Path) -> Result<(), String> {
+fn carry_out(line: &str, rooms: &Rooms) -> Result<(), String> {
     let request = Request::parse(line)?;
+    let directory = &rooms.directory;
     let (path, site) = (request.path_in(directory), request.site_in(directory));
     let done = match request.verb {
-        Verb::Make => namespace::make(&site, &path),
+        Verb::Make => {
+            rooms.ahead.iter().for_each(Ahead::wait);
+            namespace::make(&site, &path)
+        }
         Verb::Remove => namespace::remove(&site, &path),
     };
     done.map_err(|error| format!("cannot {line}: {error}"))

@@ -46,6 +46,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use orchestrator_ahead::Ahead;
 use orchestrator_doctor::{Fix, PolicyFacts};
 use orchestrator_network::{JOIN_AT, Network};
 use orchestrator_plugin::{Engine, Id, InstanceId, Mark};
@@ -92,6 +93,8 @@ struct Inner {
     network: Network,
     mark: Mark,
     namespaces: PathBuf,
+    // Waits for the kernel in the place of a runtime, where no helper does and this process can.
+    ahead: Option<Ahead>,
     volumes: PathBuf,
     // Where the network of each instance was last seen.
     networks: Mutex<HashMap<InstanceId, PathBuf>>,
@@ -111,6 +114,7 @@ impl LocalHost {
             network: settings.network.joining(JOIN_AT),
             mark: settings.mark,
             namespaces: settings.namespaces,
+            ahead: Ahead::new(),
             volumes: settings.volumes,
             networks: Mutex::default(),
             news: News::default(),

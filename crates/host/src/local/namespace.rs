@@ -27,11 +27,16 @@ impl LocalHost {
         self.inner.namespaces.join(site).join(instance.to_string())
     }
 
-    /// Makes sure that an instance has a network namespace of its own, and returns where it is.
+    /// Makes sure that an instance has a network namespace of its own, and returns where it is. The kernel is waited for
+    /// meanwhile in the place of the runtime that will be started in it.
     pub(super) async fn ensure_namespace(&self, instance: InstanceId) -> Result<PathBuf, NetworkError> {
         let netns = self.namespace_of(instance);
-        if self.has_helper() && !self.network().is_namespace(&netns) {
-            self.ask_helper("make", instance).await?;
+        if !self.network().is_namespace(&netns) {
+            match (self.has_helper(), &self.inner.ahead) {
+                (true, _) => self.ask_helper("make", instance).await?,
+                (false, Some(ahead)) => ahead.wait(),
+                (false, None) => {}
+            }
         }
         // What is there is checked, also when the helper made it.
         self.network().ensure_namespace(&netns).await?;

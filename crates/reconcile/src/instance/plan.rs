@@ -28,7 +28,9 @@ const KERNEL_PAUSE: Duration = Duration::from_secs(1);
 
 /// What became of the plan for an instance.
 pub(super) enum Planned {
-    /// It is recorded, or not wanted any more.
+    /// It is recorded: so the slot is now.
+    Recorded(Box<Situation>),
+    /// It is not wanted any more, or somebody else has changed the slot.
     Done,
     /// It cannot be recorded now. The next try is then.
     Later(Timestamp),
@@ -248,7 +250,7 @@ impl Orchestrator {
             .collect();
         let recorded = self.inner.records.plan_instance(new, event).await;
         match recorded {
-            Ok(_) => {
+            Ok(instance) => {
                 self.place_taken(key, id, false);
                 reserved.into_iter().for_each(Reserved::keep);
                 self.reported_full().remove(key);
@@ -256,7 +258,7 @@ impl Orchestrator {
                     tracing::info!(instance = %id, owner = %key.owner, "its owner is back: adopted");
                     self.forget_orphan(id);
                 }
-                Ok(Planned::Done)
+                Ok(Planned::Recorded(Box::new(situation.clone().filled(instance))))
             }
             // Somebody else's plan made the instance in between.
             Err(StoreError::AlreadyThere { .. }) => Ok(Planned::Done),

@@ -61,6 +61,8 @@ impl Wake {
 enum Next {
     /// Take the next step at once.
     Again,
+    /// Take the next step at once, in this situation: the last step recorded it. Notifications stay pending.
+    In(Box<Situation>),
     /// Nothing to do until it is woken.
     Rest,
     /// Nothing to do until it is woken, or until then.
@@ -93,14 +95,18 @@ impl Reconciler for Worker {
             wake,
         } = self;
         let at = |moment: Timestamp| Instant::now() + moment.since(orchestrator.inner.clock.now());
+        let mut recorded: Option<Box<Situation>> = None;
         loop {
-            wake.clear();
-            let next = orchestrator.take_step(key, wake).await;
-            if !matches!(next, Ok(Next::Again)) {
+            let next = match recorded.take() {
+                Some(situation) => orchestrator.take_step(*situation, wake).await,
+                None => orchestrator.look_and_step(key, wake).await,
+            };
+            if !matches!(next, Ok(Next::Again | Next::In(_))) {
                 orchestrator.leave_engine(key);
             }
             match next {
                 Ok(Next::Again) => {}
+                Ok(Next::In(situation)) => recorded = Some(situation),
                 Ok(Next::Rest) => {
                     if orchestrator.retire(key, wake) {
                         return Ok(driver::Next::Over);
@@ -205,11 +211,20 @@ impl Orchestrator {
         done
     }
 
-    async fn take_step(&self, key: &SlotKey, wake: &Wake) -> Result<Next, StoreError> {
-        let Some(situation) = self.situation(key).await? else {
-            self.stop_waiting(key);
-            return Ok(Next::Rest);
-        };
+    /// Takes the next step in the situation that is on record. That covers all notifications so far.
+    async fn look_and_step(&self, key: &SlotKey, wake: &Wake) -> Result<Next, StoreError> {
+        wake.clear();
+        match self.situation(key).await? {
+            Some(situation) => self.take_step(situation, wake).await,
+            None => {
+                self.stop_waiting(key);
+                Ok(Next::Rest)
+            }
+        }
+    }
+
+    async fn take_step(&self, situation: Situation, wake: &Wake) -> Result<Next, StoreError> {
+        let key = &situation.key;
         let instance = situation.instance.as_ref();
         let step = self.next_step(&situation).await;
         tracing::debug!(of = %key, instance = ?instance.map(|i| i.id), ?step, "next step");
@@ -223,6 +238,7 @@ impl Orchestrator {
             (Step::RestUntil(until), instance) => return Ok(rest_until(until, instance)),
             (Step::Plan, _) => {
                 return self.plan(&situation).await.map(|planned| match planned {
+                    Planned::Recorded(situation) => Next::In(situation),
                     Planned::Done => Next::Again,
                     Planned::Later(retry) => Next::RestUntil(retry),
                     Planned::NoPlace => Next::Rest,

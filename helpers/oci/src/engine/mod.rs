@@ -32,12 +32,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use orchestrator_ahead::Ahead;
 use orchestrator_images::Store;
 use orchestrator_plugin::{ContainerKey, Creations, InstanceId, SiteId, Turn};
 use orchestrator_plugin_oci::protocol::{Fault, Target, Verb};
 use tokio::sync::broadcast;
 
-use crate::cgroup::{Ahead, Group, Hierarchy};
+use crate::cgroup::{Group, Hierarchy};
 use crate::runc::Runc;
 use crate::shim::Common;
 use crate::state::Place;
@@ -114,7 +115,7 @@ impl Helper {
             runtime: Runc::new(common.runtime.clone()),
             version: Mutex::default(),
             common,
-            ahead: Ahead::new(hierarchy.clone()),
+            ahead: Ahead::new(),
             hierarchy,
             images,
             program: std::env::current_exe()?,

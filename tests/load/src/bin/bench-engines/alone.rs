@@ -10,6 +10,7 @@ use nix::sched::{CloneFlags, setns};
 use orchestrator_lab::{Engine, Oci, TEST_IMAGE, TEST_PORT};
 use serde_json::{Value, json};
 
+use crate::one::KNOCK;
 use crate::stage::{LIMIT, Running, Stage};
 
 /// The time that the engine takes to create and start a container, and the container to listen. Questions about it in
@@ -80,7 +81,7 @@ fn until_listening(pid: &Value) -> Result<Duration> {
             if TcpStream::connect(("::1", TEST_PORT)).is_ok() {
                 return Ok(began.elapsed());
             }
-            thread::sleep(Duration::from_micros(200));
+            thread::sleep(KNOCK);
         }
         bail!("it does not listen")
     });

@@ -11,23 +11,29 @@ use serde_json::Value;
 
 use crate::stage::{LIMIT, Stage};
 
+/// The pause before the API is asked again. It is well before the instance answers that it is recorded, and each question
+/// costs the daemon the time that it has for the instance: no client asks like that.
+pub(crate) const ASK: Duration = Duration::from_millis(5);
+/// The pause before the next connection, with the whole and with the engine alone.
+pub(crate) const KNOCK: Duration = Duration::from_micros(200);
+
 /// The time from the first Solicit of a new client to the first connection that its instance answers. Afterwards the
 /// instance is gone.
 pub(crate) fn measure(stage: &Stage, client: u32) -> Result<Duration> {
     let began = Instant::now();
     stage.machine.within(|| exchange(client, stage.interface))?;
-    let address = until("the instance to be recorded", || {
+    let address = until("the instance to be recorded", ASK, || {
         stage.instances().first().and_then(address)
     })?;
     let instance = SocketAddr::from((address, TEST_PORT));
     stage.machine.within(|| {
-        until("the instance to answer", || {
+        until("the instance to answer", KNOCK, || {
             TcpStream::connect_timeout(&instance, LIMIT).ok().map(drop)
         })
     })?;
     let took = began.elapsed();
     remove_all(stage)?;
-    until("the instance to go", || stage.instances().is_empty().then_some(()))?;
+    until("the instance to go", ASK, || stage.instances().is_empty().then_some(()))?;
     Ok(took)
 }
 
@@ -46,8 +52,8 @@ pub(crate) fn remove_all(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Looks every millisecond.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+/// Looks again and again, with this pause in between.
+pub(crate) fn until<T>(what: &str, pause: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T> {
     let began = Instant::now();
     loop {
         if let Some(seen) = look() {
@@ -56,6 +62,6 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> Resul
         if began.elapsed() > LIMIT {
             bail!("waited in vain for {what}");
         }
-        thread::sleep(Duration::from_millis(1));
+        thread::sleep(pause);
     }
 }
