@@ -9,7 +9,8 @@
 //! - **exec**: `orchestrator exec '*' --force -- true` in 100 instances, with the start of the program. The engine alone:
 //!   the same command in the same containers by its own API, as many at once.
 //! - **roll**: four instances behind a balancer are replaced one after the other while clients ask. Failed requests and
-//!   closed WebSockets of another service are counted. The times of requests while nothing is rolled are the yardstick.
+//!   closed WebSockets of another service are counted. A roll begins when the clients have made all requests that were due;
+//!   those that they make while it lasts are its rate. The times of requests while nothing is rolled are the yardstick.
 //! - **many**: a service with one instance, until its endpoint serves, before and after a thousand others are declared;
 //!   and what declaring the first and the last of these takes.
 

@@ -43,11 +43,12 @@ fn print_rounds(what: &str, rounds: &Rounds) {
 
 fn print_roll(roll: &Rolls) {
     println!(
-        "  {} rolls of four instances, {:.1} s each, under {:.0} requests/s: {} of {} requests failed, {} WebSockets of \
-         another service closed, {} reloads",
+        "  {} rolls of four instances, {:.1} s each, under {:.0} requests/s (least {:.0}): {} of {} requests failed, \
+         {} WebSockets of another service closed, {} reloads",
         roll.took.len(),
         median(&roll.took) / 1000.0,
-        roll.per_second,
+        middle(&roll.rates),
+        roll.rates.iter().copied().fold(f64::NAN, f64::min),
         roll.failures.len(),
         roll.requests,
         roll.closed,
@@ -88,6 +89,13 @@ fn median(times: &[Duration]) -> f64 {
     let mut times = times.to_vec();
     times.sort();
     times.get(times.len() / 2).copied().map_or(f64::NAN, milliseconds)
+}
+
+/// The median.
+fn middle(figures: &[f64]) -> f64 {
+    let mut figures = figures.to_vec();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn milliseconds(time: Duration) -> f64 {

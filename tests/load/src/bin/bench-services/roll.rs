@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use orchestrator_lab::{Requests, Tally, Tunnel};
 use serde_json::{Value, json};
 
@@ -17,6 +17,10 @@ const CLIENTS: u32 = 32;
 const TUNNELS: usize = 10;
 /// How long is asked while nothing is rolled.
 const CALM: Duration = Duration::from_secs(10);
+/// How long may be waited for requests that are late.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The pause before it is looked again whether they are made up.
+const PACE: Duration = Duration::from_millis(50);
 /// Where the balancer listens.
 const FRONT: u16 = 80;
 
@@ -24,7 +28,8 @@ const FRONT: u16 = 80;
 pub(crate) struct Rolls {
     pub(crate) took: Vec<Duration>,
     pub(crate) requests: u64,
-    pub(crate) per_second: f64,
+    /// Requests a second, during each roll.
+    pub(crate) rates: Vec<f64>,
     pub(crate) failures: Vec<String>,
     pub(crate) closed: usize,
     /// Half, 99 of a hundred, and the longest of requests, while nothing is rolled and during rolls.
@@ -50,18 +55,18 @@ pub(crate) fn measure(stage: &Stage, rolls: u32) -> Result<Rolls> {
     thread::sleep(CALM);
     let calm = calm.stop();
     let before = reloads(stage)?;
-    let (mut all, mut found) = (Tally::default(), Rolls::default());
-    let begun = Instant::now();
+    let mut found = Rolls::default();
+    let (load, begun) = (ask(), Instant::now());
     for _ in 0..rolls {
-        let load = ask();
-        let roll = Instant::now();
+        catch_up(&load, begun)?;
+        let (asked, roll) = (load.asked(), Instant::now());
         stage.post("web", "bump", &json!({}))?;
-        found.took.push(roll.elapsed());
-        all.add(load.stop());
+        let took = roll.elapsed();
+        found.rates.push((load.asked() - asked) as f64 / took.as_secs_f64());
+        found.took.push(took);
     }
-    found.per_second = all.requests as f64 / begun.elapsed().as_secs_f64();
+    let all = load.stop();
     found.closed = tunnels.iter_mut().filter_map(|tunnel| tunnel.echo().err()).count();
-    all.times.sort_unstable();
     let times = |tally: &Tally| [500, 990, 1000].map(|part| tally.time(part));
     (found.calm, found.rolled) = (times(&calm), times(&all));
     found.requests = all.requests;
@@ -72,6 +77,20 @@ pub(crate) fn measure(stage: &Stage, rolls: u32) -> Result<Rolls> {
     }
     stage.leave_balancer()?;
     Ok(found)
+}
+
+/// Waits until all requests that were due have been made: a client that was late makes its requests up at once.
+fn catch_up(load: &Requests, begun: Instant) -> Result<()> {
+    let due = || (begun.elapsed().as_secs_f64() * f64::from(RATE)) as u64;
+    let limit = Instant::now() + PATIENCE;
+    while load.asked() + u64::from(2 * CLIENTS) < due() {
+        ensure!(
+            Instant::now() < limit,
+            "the requests of {PATIENCE:?} were not made up: too little machine for {RATE}/s"
+        );
+        thread::sleep(PACE);
+    }
+    Ok(())
 }
 
 /// How often HAProxy has read its files anew.
