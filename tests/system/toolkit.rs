@@ -128,8 +128,12 @@ fn commands_output_terminals_and_the_shell_reach_what_runs() {
     the_processes(&site, one);
     the_shell(&site, one);
 
+    let words = ["exec", one, "--", "sh", "-c", "echo last words > /proc/1/fd/1"];
+    assert_eq!(line(&site, &words).2, 0);
     let (out, err, code) = line(&site, &["kill", "*", "--force"]);
     assert_eq!((out.matches("is gone").count(), code), (2, 0), "{out}{err}");
+    let (out, err, code) = line(&site, &["log", one]);
+    assert!(out.ends_with("last words\n") && code == 0, "{out:?} {err}");
     for mut client in clients {
         client.release().unwrap();
     }

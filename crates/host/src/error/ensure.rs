@@ -17,8 +17,8 @@ pub enum EnsureFault {
     #[error(transparent)]
     Cause(Cause),
     /// The first process of a container ended while the instance was brought up.
-    #[error("its first process ended{} before it answered; see the engine's log of container {}",
-        code.map(|code| format!(" with exit code {code}")).unwrap_or_default(), container.engine_name())]
+    #[error("its first process ended{} before it answered; `orchestrator log {}` shows its last output",
+        code.map(|code| format!(" with exit code {code}")).unwrap_or_default(), container.instance)]
     Ended {
         /// The container.
         container: ContainerKey,
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ended_names_the_container_whose_log_says_why() {
+    fn what_ended_says_how_and_where_its_output_is() {
         let container = ContainerKey::main(InstanceId::from_bytes([1; 6]));
         let ended = EnsureFault::Ended {
             container,
@@ -203,8 +203,8 @@ mod tests {
         };
         assert_eq!(
             ended.to_string(),
-            "its first process ended with exit code 7 before it answered; see the engine's log of container \
-             orchestrator-010101010101"
+            "its first process ended with exit code 7 before it answered; `orchestrator log 010101010101` shows its last \
+             output"
         );
     }
 

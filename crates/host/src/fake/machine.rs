@@ -84,6 +84,7 @@ impl FakeMachine {
             silent: Default::default(),
             images: Default::default(),
             logs_hang: false,
+            keeps: false,
             violations: Vec::new(),
             calls: BTreeMap::new(),
             under_way: BTreeMap::new(),

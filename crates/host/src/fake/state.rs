@@ -132,6 +132,8 @@ pub struct FakeState {
     pub images: BTreeMap<(String, String), String>,
     /// Whether nobody gets to read what containers wrote: the engine takes the question and does not answer.
     pub logs_hang: bool,
+    /// Whether every removal of an instance is refused.
+    pub keeps: bool,
     /// Violations: things that must never happen and did, in their order.
     pub violations: Vec<String>,
     /// How often each verb was called.

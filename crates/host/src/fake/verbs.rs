@@ -181,6 +181,14 @@ impl FakeMachine {
     }
 
     pub(super) async fn take_away(&self, plan: &RemovalPlan) -> Vec<Cause> {
+        if self.state().keeps {
+            let refusal = EngineError::Failed {
+                verb: "remove",
+                subject: "instance".to_owned(),
+                reason: "the machine keeps everything".to_owned(),
+            };
+            return vec![refusal.into()];
+        }
         let mut causes = Vec::new();
         for container in plan.containers.iter().rev() {
             let key = (container.instance, container.name.clone());

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::LocalHost;
 use super::answer::Awaited;
 use super::values::resolved;
+use super::while_running::seen_to_end;
 use crate::{Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, InstancePlan, Progress};
 
 /// The first container of an instance, as it was started.
@@ -118,6 +119,8 @@ impl LocalHost {
         first: &ContainerPlan,
         progress: &Progress,
     ) -> Result<Started, EnsureFault> {
+        // From before the start, so that an end right after it is not missed.
+        let news = self.inner.news.subscribe(plan.id);
         let (sender, early) = oneshot::channel::<PathBuf>();
         let wiring = async {
             let early = early.await.ok()?;
@@ -142,10 +145,12 @@ impl LocalHost {
             return Ok(started);
         };
         // A process that has ended took its namespace along: that is the failure then.
-        if let Err(ended @ EnsureFault::Ended { .. }) = self.is_still(engine, &started).await {
-            return Err(ended);
+        let observe = || self.is_still(engine, &started);
+        let is_gone = matches!(fault, NetworkError::NamespaceGone { .. });
+        match seen_to_end(is_gone, observe, || news.received()).await {
+            Some(ended) => Err(ended),
+            None => Err(self.not_wired(plan, fault).await),
         }
-        Err(self.not_wired(plan, fault).await)
     }
 
     /// Makes and wires a network namespace while the engine creates the first container, which starts when that is done.

@@ -1,10 +1,17 @@
 //! Waiting for the answer of an instance for as long as its process runs.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::pin;
+use tokio::time::timeout;
 
 use crate::EnsureFault;
+
+/// How long an engine may take to notice that a process has ended.
+const NOTICE: Duration = Duration::from_secs(2);
+/// The pause before it is asked again whether it has.
+const PACE: Duration = Duration::from_millis(50);
 
 /// Waits for `answer`, and gives up as soon as `observe` finds that the process has ended.
 ///
@@ -41,6 +48,31 @@ where
         ended = ends(&observe, &news) => Err(ended),
     };
     confirmed(answered, &observe).await
+}
+
+/// The end of a process, as far as its engine knows of one.
+///
+/// Without its namespace (`is_gone`) it has ended. An engine may not know so yet: it is asked again when there are `news`,
+/// and from time to time.
+pub(super) async fn seen_to_end<L, N>(
+    is_gone: bool,
+    observe: impl Fn() -> L,
+    news: impl Fn() -> N,
+) -> Option<EnsureFault>
+where
+    L: Future<Output = Result<(), EnsureFault>>,
+    N: Future<Output = ()>,
+{
+    match observe().await {
+        Err(ended @ EnsureFault::Ended { .. }) => return Some(ended),
+        _ if !is_gone => return None,
+        _ => {}
+    }
+    let told_or_late = || async {
+        // Whichever comes first.
+        let _ = timeout(PACE, news()).await;
+    };
+    timeout(NOTICE, ends(&observe, &told_or_late)).await.ok()
 }
 
 /// Looks at the process once more when there was no answer.
@@ -96,7 +128,6 @@ fn confirm(silent: EnsureFault, observed: Result<(), EnsureFault>) -> EnsureFaul
 mod tests {
     use std::net::Ipv6Addr;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-    use std::time::Duration;
 
     use orchestrator_plugin::{ContainerKey, EngineError, InstanceId};
     use tokio::sync::Notify;
@@ -214,5 +245,31 @@ mod tests {
                 .await
                 .unwrap_err();
         }
+    }
+
+    /// A process that its engine takes for running this many times.
+    async fn seen_after(times: u32, is_gone: bool, news: &Notify) -> Option<EnsureFault> {
+        let asked = AtomicU32::new(0);
+        let observe = async || match asked.fetch_add(1, Ordering::Relaxed) < times {
+            true => Ok(()),
+            false => Err(ended()),
+        };
+        seen_to_end(is_gone, observe, || news.notified()).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_without_its_namespace_has_ended_once_its_engine_notices() {
+        let is_end = |seen| matches!(seen, Some(EnsureFault::Ended { code: Some(7), .. }));
+        let news = Notify::new();
+        let began = Instant::now();
+        assert!(is_end(seen_after(0, false, &news).await));
+        assert!(!is_end(seen_after(1, false, &news).await), "something else is wrong");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        assert!(is_end(seen_after(3, true, &news).await), "without news");
+        assert_eq!(began.elapsed(), PACE * 3);
+        news.notify_one();
+        assert!(is_end(seen_after(1, true, &news).await));
+        assert_eq!(began.elapsed(), PACE * 3, "by news, at once");
+        assert!(!is_end(seen_after(u32::MAX, true, &news).await), "not for ever");
     }
 }

@@ -115,6 +115,8 @@ struct Inner {
     checks: checks::Checks,
     // Instances that somebody paused, and since when.
     pauses: pauses::Pauses,
+    // What was recorded of their output.
+    outputs: output::Outputs,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -178,6 +180,7 @@ impl Orchestrator {
             full_bridges: Mutex::default(),
             checks: checks::Checks::default(),
             pauses: pauses::Pauses::default(),
+            outputs: output::Outputs::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };

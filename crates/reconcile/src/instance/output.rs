@@ -1,14 +1,16 @@
-//! The last output of an instance that ended or does not answer, for its timeline.
+//! The last output of an instance that ended, does not answer, or is about to be removed, for its timeline.
 //!
 //! The programs of the instance choose this text. So it is bounded in lines and bytes, and its control characters are
 //! replaced.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use orchestrator_host::{ContainerRef, HostError, LogRequest, OutputStream};
-use orchestrator_model::{EventKind, Instance};
+use orchestrator_host::{ContainerName, ContainerRef, HostError, LogRequest, OutputStream};
+use orchestrator_model::{EventKind, Instance, InstanceId};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::StoreError;
 use tokio::time::timeout;
@@ -28,7 +30,7 @@ const LINE: usize = 400;
 /// Of so many tries in a row the output is recorded.
 const TRIES: u32 = 3;
 
-/// How long an engine may take to hand its log out. Somebody waits for the instance meanwhile.
+/// How long an engine may take to hand its log out. Somebody may wait for the instance meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Orchestrator {
@@ -50,19 +52,56 @@ impl Orchestrator {
         let Some(container) = containers.get(place) else {
             return Ok(());
         };
-        let Some(text) = self.last_output(instance, container).await else {
-            return Ok(());
-        };
+        match self.last_output(instance, container).await {
+            Ok(None) => Ok(()),
+            Ok(Some(text)) | Err(text) => self.append_output(instance, container, text).await,
+        }
+    }
+
+    /// Records the last lines that the containers of an instance wrote that is about to be removed. What cannot be read is
+    /// left out: it may be gone already.
+    pub(super) async fn record_last_words(&self, instance: &Instance) -> Result<(), StoreError> {
+        for container in &instance_ref(instance).containers {
+            match self.last_output(instance, container).await {
+                Ok(None) => {}
+                Ok(Some(text)) => self.append_output(instance, container, text).await?,
+                Err(reason) => {
+                    tracing::debug!(instance = %instance.id, container = %container.name, reason, "no last words")
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Records an output, unless it is what was recorded of this container before.
+    async fn append_output(
+        &self,
+        instance: &Instance,
+        container: &ContainerRef,
+        text: String,
+    ) -> Result<(), StoreError> {
         let text = match container.name.is_main() {
             true => text,
             false => format!("container {}:\n{text}", container.name),
         };
-        let event = self.event(instance, EventKind::InstanceOutput, Some(text));
-        self.inner.records.append_event(event).await
+        if self.inner.outputs.is_recorded(instance.id, &container.name, &text) {
+            return Ok(());
+        }
+        let event = self.event(instance, EventKind::InstanceOutput, Some(text.clone()));
+        self.inner.records.append_event(event).await?;
+        self.inner.outputs.record(instance.id, &container.name, &text);
+        Ok(())
     }
 
-    async fn last_output(&self, instance: &Instance, container: &ContainerRef) -> Option<String> {
-        let host = self.host_of(instance)?;
+    /// The last lines that a container wrote; `None` when there are none, or the engine keeps none.
+    ///
+    /// # Errors
+    ///
+    /// Why they could not be read.
+    async fn last_output(&self, instance: &Instance, container: &ContainerRef) -> Result<Option<String>, String> {
+        let Some(host) = self.host_of(instance) else {
+            return Ok(None);
+        };
         let request = LogRequest {
             tail: Some(u32::from(LINES)),
             ..LogRequest::default()
@@ -72,12 +111,46 @@ impl Orchestrator {
             Ok::<_, HostError>(end_of(output).await)
         };
         match timeout(PATIENCE, read).await {
-            Ok(Ok(bytes)) => Some(readable(&bytes)).filter(|text| !text.is_empty()),
-            Ok(Err(fault)) if matches!(fault.code(), "engine-unsupported" | "not-running") => None,
-            Ok(Err(fault)) => Some(format!("its last output could not be read: {}", with_causes(&fault))),
-            Err(_) => Some(format!("its last output could not be read within {PATIENCE:?}")),
+            Ok(Ok(bytes)) => Ok(Some(readable(&bytes)).filter(|text| !text.is_empty())),
+            Ok(Err(fault)) if matches!(fault.code(), "engine-unsupported" | "not-running") => Ok(None),
+            Ok(Err(fault)) => Err(format!("its last output could not be read: {}", with_causes(&fault))),
+            Err(_) => Err(format!("its last output could not be read within {PATIENCE:?}")),
         }
     }
+}
+
+/// What was recorded last of the containers of each instance, so that it is not recorded twice. After a restart of the
+/// daemon it may be.
+#[derive(Debug, Default)]
+pub(super) struct Outputs(Mutex<HashMap<InstanceId, BTreeMap<ContainerName, u64>>>);
+
+impl Outputs {
+    fn is_recorded(&self, instance: InstanceId, container: &ContainerName, text: &str) -> bool {
+        let all = self.all();
+        let known = all.get(&instance).and_then(|known| known.get(container));
+        known == Some(&digest(text))
+    }
+
+    fn record(&self, instance: InstanceId, container: &ContainerName, text: &str) {
+        let mut all = self.all();
+        all.entry(instance).or_default().insert(container.clone(), digest(text));
+    }
+
+    /// An instance is gone.
+    pub(super) fn forget(&self, instance: InstanceId) {
+        self.all().remove(&instance);
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<InstanceId, BTreeMap<ContainerName, u64>>> {
+        // Nothing that holds the lock can panic half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn digest(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The last bytes of a stream. One that breaks ends there.

@@ -14,11 +14,16 @@ use orchestrator_store::{InstanceUpdate, StoreError};
 impl Orchestrator {
     /// Removes everything that was made for the instance. Each piece is tried even if another failed.
     pub(super) async fn remove(&self, instance: &Instance) -> Result<(), StoreError> {
+        // What one that was never ready wrote was recorded with its failure.
+        if instance.ready.is_some() {
+            self.record_last_words(instance).await?;
+        }
         let faults = self.take_down(instance).await;
         if faults.is_empty() {
             tracing::info!(instance = %instance.id, owner = %instance.owner, "removed");
             self.inner.checks.forget(instance.id);
             self.inner.pauses.over(instance.id);
+            self.inner.outputs.forget(instance.id);
             self.inner.metrics.instance_removed();
             let update = self.update(instance, Phase::Removed, instance.reason.clone(), None);
             let event = self.event(instance, EventKind::InstanceRemoved, instance.reason.clone());

@@ -141,3 +141,39 @@ async fn a_log_that_cannot_be_read_in_time_holds_nothing_up() {
         .await;
     world.kill().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_last_output_of_one_that_is_removed_is_kept_once() {
+    let (mut world, id) = ready(7).await;
+    // Its engine can still read, and removes only later.
+    world.machine.with(|state| state.keeps = true);
+    world.release(1);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.records.live().len(), 1, "it is tried again and again");
+    assert_eq!(outputs(&world), ["start 1", "container proxy:\nstart 2"]);
+    world.machine.with(|state| state.keeps = false);
+    let span = Duration::from_secs(120);
+    world
+        .until(span, "it is gone", |world| world.records.live().is_empty())
+        .await;
+    assert_eq!(outputs(&world).len(), 2);
+    let state = world.records.state();
+    let of_this = state.events.iter().filter(|event| event.instance == Some(id));
+    let last: Vec<_> = of_this.map(|event| event.kind).collect();
+    assert_eq!(last.last(), Some(&EventKind::InstanceRemoved), "{last:?}");
+    drop(state);
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_whose_output_cannot_be_read_is_removed_all_the_same() {
+    let (mut world, id) = ready(8).await;
+    world.machine.remove_by_hand(id);
+    world.machine.with(|state| state.logs_hang = true);
+    world.release(1);
+    world
+        .until(SOON, "it is gone", |world| world.records.live().is_empty())
+        .await;
+    assert_eq!(outputs(&world), Vec::<String>::new());
+    world.kill().await;
+}

@@ -52,16 +52,14 @@ pub(crate) fn remove_all(stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-/// Looks again and again, with this pause in between.
+/// Looks again and again, with this pause before each time.
 pub(crate) fn until<T>(what: &str, pause: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T> {
     let began = Instant::now();
-    loop {
+    while began.elapsed() < LIMIT {
+        thread::sleep(pause);
         if let Some(seen) = look() {
             return Ok(seen);
         }
-        if began.elapsed() > LIMIT {
-            bail!("waited in vain for {what}");
-        }
-        thread::sleep(pause);
     }
+    bail!("waited in vain for {what}")
 }
