@@ -14,12 +14,19 @@ use crate::site::{BINARY, PATIENCE, Site, address, text};
 
 /// A site whose engine is a helper of its own. Its section of the settings has these lines, too.
 pub(crate) fn site(lines: &str) -> (Oci, Site) {
+    site_running(lines, "")
+}
+
+/// The same, whose template has further lines, too.
+fn site_running(lines: &str, of_template: &str) -> (Oci, Site) {
     let lab = Lab::new().unwrap();
     let oci = Oci::start(&lab, &oci_program(BINARY.as_ref()).unwrap()).unwrap();
     oci.import_test_image().unwrap();
     let host = lab.namespace("host").unwrap();
     let settings = |place: &str| {
-        let template = format!("engine = \"oci\"\nready = {{ tcp = {TEST_PORT}, within = \"30s\" }}\ngrace = \"0s\"");
+        let template = format!(
+            "engine = \"oci\"\nready = {{ tcp = {TEST_PORT}, within = \"30s\" }}\ngrace = \"0s\"\n{of_template}"
+        );
         let link = Link::new("br0").template(&template);
         Settings::new(place).with(&oci.section(lines)).link(link).text()
     };
@@ -40,6 +47,40 @@ fn process(oci: &Oci) -> Option<(u64, u64)> {
     let pid = containers.first()?["state"]["running"]["pid"].as_u64()?;
     let namespace = fs::metadata(format!("/proc/{pid}/ns/net")).ok()?;
     Some((pid, namespace.ino()))
+}
+
+#[test]
+fn a_process_that_ends_at_once_is_told_of_by_its_exit_code() {
+    let (_oci, site) = site_running("", "command = [\"sh\", \"-c\", \"echo no place; exit 4\"]");
+    let machines: Vec<_> = (0..6).map(|number| site.machine(&format!("m{number}"))).collect();
+    let mut clients: Vec<_> = machines
+        .iter()
+        .map(|machine| Dhclient::boot(machine, "eth0").unwrap())
+        .collect();
+    for client in &mut clients {
+        client.address(PATIENCE).unwrap();
+    }
+    // Whether it ends before, while or after it is wired.
+    wait_for("each to have failed twice", PATIENCE, || {
+        let instances = site.instances();
+        let failed = |instance: &Value| instance["attempts"].as_u64() >= Some(2);
+        (instances.len() == 6 && instances.iter().all(failed)).then_some(())
+    });
+    let events = site.daemon.items("/v1/events?limit=1000").unwrap();
+    let of = |kind: &str| {
+        let of_kind = events.iter().filter(|event| event["kind"] == kind);
+        of_kind.map(|event| text(event, "detail")).collect::<Vec<_>>()
+    };
+    let failures = of("instance-failed");
+    assert!(
+        failures.len() >= 6 && failures.iter().all(|detail| detail.contains("exit code 4")),
+        "{failures:?}"
+    );
+    let outputs = of("instance-output");
+    assert!(
+        outputs.len() >= 6 && outputs.iter().all(|detail| detail == "no place"),
+        "{outputs:?}"
+    );
 }
 
 #[test]

@@ -18,11 +18,15 @@ use orchestrator_model::{EventKind, Instance, NewEvent, Phase};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_store::{InstanceUpdate, StoreError};
 
+/// What came of a try, and how long it took.
+type Attempt = (Result<Ensured, Failure>, Duration);
+
 impl Orchestrator {
     /// Provisions, but gives up as soon as the situation of its slot asks for something else. `restart` is the number of
     /// the restart with which it begins, if it does.
     ///
-    /// Dropping the attempt half-way is safe: each of its steps may be repeated or undone later.
+    /// Dropping the attempt half-way is safe: each of its steps may be repeated or undone later. What came of it is recorded
+    /// in any case.
     pub(super) async fn provision_unless_woken(
         &self,
         instance: &Instance,
@@ -32,10 +36,10 @@ impl Orchestrator {
         let key = instance.key();
         let attempt = self.provision(instance, restart);
         pin!(attempt);
-        loop {
+        let attempted = loop {
             tokio::select! {
                 biased;
-                outcome = &mut attempt => return outcome,
+                attempted = &mut attempt => break attempted?,
                 () = wake.received() => {
                     let situation = self.situation(&key).await?;
                     let same = situation.as_ref().and_then(|s| s.instance.as_ref()).is_some_and(|i| is_same(i, instance));
@@ -50,10 +54,16 @@ impl Orchestrator {
                     }
                 }
             }
+        };
+        match attempted {
+            None => Ok(()),
+            Some((Ok(ensured), took)) => self.record_ready(instance, ensured, took).await,
+            Some((Err(failure), _)) => self.record_failure(instance, failure).await,
         }
     }
 
-    async fn provision(&self, instance: &Instance, restart: Option<u32>) -> Result<(), StoreError> {
+    /// One try, and how long it took; `None` when the instance is not to be brought up any more.
+    async fn provision(&self, instance: &Instance, restart: Option<u32>) -> Result<Option<Attempt>, StoreError> {
         let turn = self
             .inner
             .turns
@@ -70,12 +80,9 @@ impl Orchestrator {
             self.bring_up_under_rules(instance, restart.is_some(), turn)
         );
         if !recorded? {
-            return Ok(());
+            return Ok(None);
         }
-        match outcome? {
-            Ok(ensured) => self.record_ready(instance, ensured, began.elapsed()).await,
-            Err(failure) => self.record_failure(instance, failure).await,
-        }
+        Ok(Some((outcome?, began.elapsed())))
     }
 
     /// One try to bring the instance to answer. Its rules are made while its containers start, and it is wired when they
