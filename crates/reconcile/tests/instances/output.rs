@@ -38,6 +38,13 @@ fn outputs(world: &World) -> Vec<String> {
     of_kind.filter_map(|event| event.detail.clone()).collect()
 }
 
+/// The last event of an instance.
+fn last_of(world: &World, id: InstanceId) -> Option<EventKind> {
+    let state = world.records.state();
+    let mut of_this = state.events.iter().filter(|event| event.instance == Some(id));
+    of_this.next_back().map(|event| event.kind)
+}
+
 async fn ready(seed: u64) -> (World, InstanceId) {
     let mut world = World::new(seed, SETTINGS);
     world.start();
@@ -157,11 +164,7 @@ async fn the_last_output_of_one_that_is_removed_is_kept_once() {
         .until(span, "it is gone", |world| world.records.live().is_empty())
         .await;
     assert_eq!(outputs(&world).len(), 2);
-    let state = world.records.state();
-    let of_this = state.events.iter().filter(|event| event.instance == Some(id));
-    let last: Vec<_> = of_this.map(|event| event.kind).collect();
-    assert_eq!(last.last(), Some(&EventKind::InstanceRemoved), "{last:?}");
-    drop(state);
+    assert_eq!(last_of(&world, id), Some(EventKind::InstanceRemoved));
     world.kill().await;
 }
 
