@@ -62,6 +62,7 @@ impl Reconciler for Dispatch {
 
     /// Returns only when events were lost, or hosts are others than before: then everything is read.
     async fn notified(&mut self) {
+        let notifications = self.services.inner.notifications.clone();
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {
@@ -69,6 +70,9 @@ impl Reconciler for Dispatch {
                     Err(broadcast::error::RecvError::Lagged(_)) => return,
                     Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
                 },
+                services = notifications.received_services() => {
+                    services.iter().for_each(|service| self.services.wake(service));
+                }
                 Ok(()) = self.hosts.changed() => return,
                 Ok(()) = self.routers.changed() => {
                     let waiting: Vec<String> = self.services.waiting().iter().cloned().collect();

@@ -37,6 +37,9 @@ struct Inner {
     // Bounded by the number of clients.
     renamed: Mutex<HashSet<ClientId>>,
     wake_names: Notify,
+    // Bounded by the number of services.
+    services: Mutex<HashSet<String>>,
+    wake_services: Notify,
 }
 
 /// The owners and slots whose instances the instance reconciler must check.
@@ -97,6 +100,25 @@ impl Notifications {
         let mut renamed = self.inner.renamed.lock().unwrap_or_else(PoisonError::into_inner);
         renamed.insert(client);
         self.inner.wake_names.notify_one();
+    }
+
+    /// Notifies that instances of a service may wait for something else than before.
+    pub fn notify_service(&self, service: String) {
+        let mut services = self.inner.services.lock().unwrap_or_else(PoisonError::into_inner);
+        services.insert(service);
+        self.inner.wake_services.notify_one();
+    }
+
+    /// Waits for services whose instances may wait for something else, and takes them all. Cancel-safe: what is not returned
+    /// stays pending.
+    pub async fn received_services(&self) -> HashSet<String> {
+        loop {
+            let services = std::mem::take(&mut *self.inner.services.lock().unwrap_or_else(PoisonError::into_inner));
+            if !services.is_empty() {
+                return services;
+            }
+            self.inner.wake_services.notified().await;
+        }
     }
 
     /// Waits for clients that have another host name, and takes them all. Cancel-safe: what is not returned stays pending.
@@ -218,6 +240,16 @@ mod tests {
             notifications.notify_name(client);
         }
         assert_eq!(notifications.received_names().await, HashSet::from([first, second]));
+    }
+
+    #[tokio::test]
+    async fn a_service_is_named_once_however_often_it_was_notified() {
+        let notifications = Notifications::default();
+        for service in ["web", "web", "db"] {
+            notifications.notify_service(service.to_owned());
+        }
+        let both = HashSet::from(["web".to_owned(), "db".to_owned()]);
+        assert_eq!(notifications.received_services().await, both);
     }
 
     #[test]

@@ -75,6 +75,9 @@ impl Orchestrator {
         if !state.admission.held_up.is_empty() {
             self.inner.admission.changed.notify_one();
         }
+        for service in std::mem::take(&mut state.admission.reworded) {
+            self.inner.notifications.notify_service(service);
+        }
         done
     }
 

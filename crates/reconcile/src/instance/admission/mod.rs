@@ -32,7 +32,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use orchestrator_model::{HostId, InstanceId, Owner, SlotKey, Timestamp};
@@ -95,6 +95,9 @@ struct Admission {
     is_stale: bool,
     /// The slots that waited for their turn, and now wait for a limit. Their timelines do not say so yet.
     held_up: BTreeMap<SlotKey, Block>,
+    /// The services of which a slot waits for another limit than before, or for one or none at all. Their workers do not
+    /// know it yet.
+    reworded: BTreeSet<String>,
     steps: u64,
     /// The steps at the begin of the reading that is under way.
     reading_since: u64,
@@ -137,8 +140,8 @@ impl Admission {
         if self.is_read {
             let block = self.queue.get_mut(&key).map(|waiting| waiting.request.claim.clone());
             let block = block.and_then(|claim| self.check(&claim, limits).err());
-            if let (Some(waiting), Some(block)) = (self.queue.get_mut(&key), block) {
-                waiting.block = block;
+            if let Some(block) = block {
+                self.set_block(&key, block);
             }
             effects.granted = self.admit(limits, now);
         }
@@ -184,14 +187,24 @@ impl Admission {
             }
         }
         for (key, block) in blocked {
-            if let Some(waiting) = self.queue.get_mut(&key) {
-                if waiting.block == Block::Turn && block.is_limit() {
-                    self.held_up.insert(key, block.clone());
-                }
-                waiting.block = block;
+            if self.set_block(&key, block.clone()) == Some(Block::Turn) && block.is_limit() {
+                self.held_up.insert(key, block);
             }
         }
         found
+    }
+
+    /// Records what somebody in the queue waits for now. Returns what that was before.
+    fn set_block(&mut self, key: &SlotKey, block: Block) -> Option<Block> {
+        let waiting = self.queue.get_mut(key)?;
+        let before = std::mem::replace(&mut waiting.block, block);
+        let words = |block: &Block| block.is_limit().then(|| block.to_string());
+        if let Some(service) = key.owner.service_in(&key.slot)
+            && words(&before) != words(&waiting.block)
+        {
+            self.reworded.insert(service.to_owned());
+        }
+        Some(before)
     }
 
     /// Whether every engine that makes something makes as much as it may. Then nobody needs to be looked for.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use orchestrator_host::fake::{FakeMachine, MachineSettings};
-use orchestrator_model::{EventKind, HostState, OperationState};
+use orchestrator_model::{EventKind, HostState, OperationState, PauseScope};
 use orchestrator_service::place::KnownHost;
 use orchestrator_store::ServiceChange;
 use serde_json::{Value, json};
@@ -154,6 +154,14 @@ async fn a_version_that_no_host_can_have_leaves_the_good_one_in_force() {
     fleet.kill().await;
 }
 
+/// The operation and its slot say what they wait for, long before all services are gone through.
+async fn says(fleet: &Fleet, reason: &str) {
+    sleep(Duration::from_secs(1)).await;
+    let running = fleet.world.records.operation("web").unwrap();
+    assert_eq!(running.detail.unwrap(), format!("slot 2 waits: {reason}"));
+    assert_eq!(shown(fleet).unwrap(), reason);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operation_says_which_limit_its_instances_wait_for_and_no_longer_than_they_do() {
     let mut fleet = Fleet::new(109, Duration::ZERO);
@@ -169,6 +177,14 @@ async fn an_operation_says_which_limit_its_instances_wait_for_and_no_longer_than
     assert_eq!(running.detail.unwrap(), format!("slot 2 waits: {reason}"));
     assert_eq!(shown(&fleet).unwrap(), reason);
     assert_eq!(condition(&fleet), None, "it has a host");
+    assert_eq!(fleet.world.records.happened(EventKind::InstanceWaiting), 1);
+    // Another limit, and the one from before: both are said at once, and are one wait in the timeline.
+    let orchestrator = fleet.world.orchestrator().unwrap();
+    let everything = PauseScope::All;
+    orchestrator.pause(everything.clone(), None).await.unwrap();
+    says(&fleet, "everything is paused; `orchestrator resume` ends that").await;
+    orchestrator.resume(everything, None).await.unwrap();
+    says(&fleet, reason).await;
     assert_eq!(fleet.world.records.happened(EventKind::InstanceWaiting), 1);
     fleet.world.reload(SETTINGS);
     let done = fleet.ended("web").await;
