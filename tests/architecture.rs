@@ -295,7 +295,7 @@ fn the_daemon_runs_no_commands() {
     assert!(loads_rules.contains(r#".args(["-f", "-"])"#));
     // `orchestrator plugin test` runs the operator's own programs, and is no part of the daemon.
     let mut tests_plugins = String::new();
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/cli/src/plugin/test.rs");
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/cli/src/plugin/publish.rs");
     read(&place, &mut tests_plugins);
     assert_eq!(tests_plugins.matches("Command::new").count(), 1);
     for (name, code) in crates() {

@@ -1,5 +1,6 @@
 //! `orchestrator plugin`: for authors of executables that are engines.
 
+mod publish;
 mod report;
 mod test;
 

@@ -1,17 +1,14 @@
 //! `orchestrator plugin test`: the suite that every engine passes, against an executable.
 
 use std::path::{Path, PathBuf, absolute};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_conformance::{Bare, Parts, Publish};
-use orchestrator_model::show_lifespan;
 use orchestrator_plugin::{Engine, Id, Mark};
 use orchestrator_plugin_exec::{ExecEngine, ExecSettings};
-use tokio::process::Command;
-use tokio::time::timeout;
 
+use super::publish::Publisher;
 use super::report::Report;
 use crate::Output;
 use crate::failure::Failure;
@@ -60,15 +57,18 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     let mut report = Report::begin(&facts, capabilities, output)?;
     let first = Arc::new(first);
     let limit = Duration::from_secs(args.timeout);
+    let publisher = args.publish.map(|program| Publisher::new(program, limit));
+    if let Some(publisher) = &publisher {
+        publisher.end_with_this_process().map_err(Failure::Runtime)?;
+    }
     let subject = Bare::new(Parts {
         make: Box::new(move |mark| Arc::new(first.for_site(mark))),
         image: args.image,
         prepared: args.netns,
         network: args.network,
         tap: args.tap,
-        publish: args.publish.map(|program| -> Publish {
-            Box::new(move |name| Box::pin(publish(program.clone(), name.to_owned(), limit)))
-        }),
+        publish: publisher
+            .map(|publisher| -> Publish { Box::new(move |name| Box::pin(publisher.clone().publish(name.to_owned()))) }),
         directory: directory.0.clone(),
     });
     let mut printed = Ok(());
@@ -81,28 +81,6 @@ pub(super) async fn run(args: Args, output: Output) -> Result<(), Failure> {
     .await;
     printed?;
     report.end()
-}
-
-/// Has the operator's program make another image under this name.
-///
-/// # Panics
-///
-/// When it does not, or not in time; then it is killed. That is a line of the report.
-async fn publish(program: PathBuf, name: String, limit: Duration) {
-    let mut command = Command::new(&program);
-    command.arg(&name).stdin(Stdio::null()).kill_on_drop(true);
-    let shown = program.display();
-    let ended = match timeout(limit, command.output()).await {
-        Ok(Ok(ended)) => ended,
-        Ok(Err(fault)) => panic!("{shown} could not be run: {fault}"),
-        Err(_) => panic!("{shown} {name} did not end within {}", show_lifespan(limit)),
-    };
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(
-        ended.status.success(),
-        "{shown} {name} ended with {}: {said}",
-        ended.status
-    );
 }
 
 fn settings(args: &Args) -> Result<ExecSettings, Failure> {
@@ -144,22 +122,5 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let path: &Path = &self.0;
         let _ = std::fs::remove_dir_all(path);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    #[should_panic(expected = "sleep 600 did not end within")]
-    async fn a_program_that_makes_an_image_and_does_not_end_is_not_waited_for() {
-        publish("sleep".into(), "600".to_owned(), Duration::from_secs(1)).await;
-    }
-
-    #[tokio::test]
-    #[should_panic(expected = "nowhere ended with")]
-    async fn a_program_that_fails_is_told_with_its_exit_code() {
-        publish("ls".into(), "/nowhere".to_owned(), Duration::from_secs(30)).await;
     }
 }
