@@ -16,7 +16,7 @@ pub(super) fn archive(files: &Files) -> io::Result<Vec<u8>> {
         "certificates/",
         io::empty(),
     )?;
-    for (name, content) in &files.files {
+    for (name, content) in files.contents() {
         let size = u64::try_from(content.len()).map_err(io::Error::other)?;
         archive.append_data(&mut header(EntryType::Regular, 0o600, size), name, content.as_slice())?;
     }
@@ -40,14 +40,11 @@ mod tests {
 
     #[test]
     fn every_file_is_in_it_and_is_the_users_alone() {
-        let files = Files {
-            files: [
-                ("haproxy.cfg".to_owned(), b"global\n".to_vec()),
-                ("certificates/a.pem".to_owned(), b"key".to_vec()),
-            ]
-            .into(),
-            frame: String::new(),
-        };
+        let contents = [
+            ("haproxy.cfg".to_owned(), b"global\n".to_vec()),
+            ("certificates/a.pem".to_owned(), b"key".to_vec()),
+        ];
+        let files = Files::new(contents.into(), String::new());
         let bytes = archive(&files).unwrap();
         let mut archive = tar::Archive::new(bytes.as_slice());
         let entries = archive.entries().unwrap().map(Result::unwrap);

@@ -11,26 +11,45 @@ use crate::desired::Desired;
 use crate::step::MapName;
 pub use layout::{Addresses, Layout, LayoutFault, Statistics};
 
-/// The files of a configuration, by their path in its directory.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The files of a configuration. They never change: others are another value, with another digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
-    /// The content of each file.
-    pub files: BTreeMap<String, Vec<u8>>,
-    /// The digest of the part of the configuration that cannot change while HAProxy runs.
-    pub frame: String,
+    contents: BTreeMap<String, Vec<u8>>,
+    frame: String,
+    digest: [u8; 32],
 }
 
 impl Files {
-    /// A digest of everything.
-    pub fn digest(&self) -> [u8; 32] {
+    /// Files with these contents, by their paths in the directory of the configuration. `frame` is the digest of the part of
+    /// the configuration that cannot change while HAProxy runs.
+    pub fn new(contents: BTreeMap<String, Vec<u8>>, frame: String) -> Self {
         let mut digest = Sha256::new();
-        for (name, content) in &self.files {
+        for (name, content) in &contents {
             digest.update(name.len().to_le_bytes());
             digest.update(name);
             digest.update(content.len().to_le_bytes());
             digest.update(content);
         }
-        digest.finalize().into()
+        Self {
+            contents,
+            frame,
+            digest: digest.finalize().into(),
+        }
+    }
+
+    /// The content of each file, by its path.
+    pub fn contents(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.contents
+    }
+
+    /// The digest of the part of the configuration that cannot change while HAProxy runs.
+    pub fn frame(&self) -> &str {
+        &self.frame
+    }
+
+    /// The digest of all paths and contents.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
     }
 }
 
@@ -60,7 +79,7 @@ pub fn write_files(layout: &Layout, desired: &Desired) -> Files {
         list += &line(layout, name, certificate);
     }
     files.insert(LIST.to_owned(), list.into_bytes());
-    Files { files, frame }
+    Files::new(files, frame)
 }
 
 /// A line of the list of certificates.

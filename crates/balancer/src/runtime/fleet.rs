@@ -29,8 +29,17 @@ pub struct Fleet {
     metrics: Metrics,
     pools: Pools,
     has_adopted: bool,
+    /// What the balancers were brought to last, for as long as nothing else is desired.
+    known: Option<Known>,
     /// The digest of the files that each has.
     written: BTreeMap<String, [u8; 32]>,
+}
+
+/// What is desired, and the files that say so.
+struct Known {
+    layout: Layout,
+    desired: Desired,
+    files: Arc<Files>,
 }
 
 /// What a turn has come to.
@@ -63,6 +72,7 @@ impl Fleet {
             metrics,
             pools: Pools::new(spare),
             has_adopted: false,
+            known: None,
             written: BTreeMap::new(),
         }
     }
@@ -86,7 +96,7 @@ impl Fleet {
         }
         let plan = plan(endpoints, material, std::mem::take(&mut self.pools));
         self.pools = plan.desired.pools.clone();
-        let files = write_files(&self.layout, &plan.desired);
+        let known = self.known(plan.desired);
         let mut turn = Turn {
             refused: plan.refused,
             ..Turn::default()
@@ -94,10 +104,10 @@ impl Fleet {
         let one = Approach {
             layout: &self.layout,
             metrics: &self.metrics,
-            desired: &plan.desired,
-            files: &files,
+            desired: &known.desired,
+            files: &known.files,
         };
-        let digest = files.digest();
+        let digest = known.files.digest();
         let mut outcomes = Vec::new();
         for balancer in balancers {
             let is_written = self.written.get(&balancer.name()) == Some(&digest);
@@ -125,7 +135,25 @@ impl Fleet {
             }
         }
         turn.applied = is_applied.then_some(endpoints.index);
+        self.known = Some(known);
         turn
+    }
+
+    /// What is desired now, with its files: those from before, unless something else is desired than the number of the
+    /// snapshot. Most snapshots change no balancer, and while connections drain, there are turns without a snapshot.
+    fn known(&mut self, desired: Desired) -> Known {
+        let is_same = |known: &mut Known| {
+            known.desired.index = desired.index;
+            known.desired == desired && known.layout == self.layout
+        };
+        match self.known.take_if(is_same) {
+            Some(known) => known,
+            None => Known {
+                files: Arc::new(write_files(&self.layout, &desired)),
+                layout: self.layout.clone(),
+                desired,
+            },
+        }
     }
 }
 
@@ -175,7 +203,7 @@ impl Approach<'_> {
         let mut actual = read::read(balancer, self.layout).await?;
         let mut is_draining = false;
         for _ in 0..ROUNDS {
-            match difference(&actual, self.desired, &self.files.frame) {
+            match difference(&actual, self.desired, self.files.frame()) {
                 Difference::Reload(reason) => actual = self.reload(balancer, reason).await?,
                 Difference::Steps(steps) if steps.is_empty() => break,
                 Difference::Steps(steps) => {
@@ -195,7 +223,7 @@ impl Approach<'_> {
             }
         }
         is_draining |= !matches!(
-            difference(&actual, self.desired, &self.files.frame),
+            difference(&actual, self.desired, self.files.frame()),
             Difference::Steps(steps) if steps.is_empty()
         ) || actual.servers.iter().any(|(id, servers)| {
             let wanted = self.desired.backends.get(id);
@@ -224,7 +252,7 @@ impl Approach<'_> {
             // While workers change, one question may find none of them.
             if let Ok(actual) = read::read(balancer, self.layout).await
                 && matches!(
-                    difference(&actual, self.desired, &self.files.frame),
+                    difference(&actual, self.desired, self.files.frame()),
                     Difference::Steps(_)
                 )
             {
@@ -237,5 +265,39 @@ impl Approach<'_> {
             }
             sleep(POLL).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_made_and_their_digest_is_computed_once_for_what_is_desired() {
+        let layout = Layout::new("/run/balancer").unwrap();
+        let mut fleet = Fleet::new(layout, 1, Metrics::default());
+        let files = |fleet: &mut Fleet, index, spare| {
+            let desired = Desired {
+                index,
+                pools: Pools::new(spare),
+                ..Desired::default()
+            };
+            let known = fleet.known(desired);
+            assert_eq!(known.desired.index, index);
+            fleet.known.insert(known).files.clone()
+        };
+        let first = files(&mut fleet, 1, 1);
+        assert!(Arc::ptr_eq(&first, &files(&mut fleet, 1, 1)));
+        assert!(
+            Arc::ptr_eq(&first, &files(&mut fleet, 2, 1)),
+            "only the snapshot is another"
+        );
+        let second = files(&mut fleet, 2, 9);
+        assert!(!Arc::ptr_eq(&first, &second) && first.digest() != second.digest());
+        let mut other = fleet.layout.clone();
+        other.addresses.plain.set_port(8081);
+        fleet.set_layout(other);
+        let third = files(&mut fleet, 2, 9);
+        assert!(!Arc::ptr_eq(&second, &third) && second.digest() != third.digest());
     }
 }

@@ -41,7 +41,7 @@ impl Balancer for LocalBalancer {
 
     async fn write(&self, files: &Files) -> io::Result<()> {
         fs::create_dir_all(self.directory.join("certificates")).await?;
-        for (name, content) in &files.files {
+        for (name, content) in files.contents() {
             replace(&self.directory.join(name), content).await?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use orchestrator_model::EndpointState::{Draining, Serving};
 use crate::fixture::{certificate_for, encrypted, endpoints, service};
 
 fn text(files: &orchestrator_balancer::Files, name: &str) -> String {
-    String::from_utf8(files.files[name].clone()).unwrap()
+    String::from_utf8(files.contents()[name].clone()).unwrap()
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn the_files_are_these() {
         .insert(Challenge::new("token-1", "token-1.print").unwrap());
     let plan = plan(&endpoints(&[("web", web), ("shop", sticky)]), &material, Pools::new(2));
     let files = write_files(&layout, &plan.desired);
-    let golden = include_str!("haproxy.cfg").replace("FRAME", &files.frame);
+    let golden = include_str!("haproxy.cfg").replace("FRAME", files.frame());
     let written = text(&files, "haproxy.cfg");
     assert_eq!(written, golden, "\n{written}");
     assert_eq!(
@@ -60,7 +60,8 @@ fn the_frame_changes_with_what_cannot_change_while_it_runs_and_with_nothing_else
             layout,
             &plan(&endpoints(&[]), &certificate_for(&[]), Pools::new(spare)).desired,
         )
-        .frame
+        .frame()
+        .to_owned()
     };
     assert_eq!(frame(&layout, 1), frame(&layout, 9));
     let mut other = layout.clone();

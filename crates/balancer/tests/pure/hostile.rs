@@ -135,8 +135,8 @@ proptest! {
         let files = |endpoints: &_| write_files(&layout, &plan(endpoints, &Material::default(), Pools::new(1)).desired);
         let without = files(&endpoints(&[("web", service(&[], &[]))]));
         let with = files(&endpoints(&[("web", service(&[(&host, &path)], &[]))]));
-        prop_assert_eq!(&without.files["haproxy.cfg"], &with.files["haproxy.cfg"]);
-        let lines = String::from_utf8(with.files["plain.map"].clone()).unwrap();
+        prop_assert_eq!(&without.contents()["haproxy.cfg"], &with.contents()["haproxy.cfg"]);
+        let lines = String::from_utf8(with.contents()["plain.map"].clone()).unwrap();
         prop_assert!(lines.lines().count() <= 1 && lines.split(' ').count() <= 2, "{}", lines);
     }
 }
