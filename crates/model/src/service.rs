@@ -20,7 +20,7 @@ pub struct RecordedService {
     pub generation: u64,
     /// The version that its instances are to have.
     pub version: u64,
-    /// The last version of which all instances served; `None` while there was none.
+    /// The last version of which all instances served steadily, or the first that served; `None` while there was none.
     pub good_version: Option<u64>,
     /// The number of its instances; `None` for one for each client.
     pub instances: Option<u32>,

@@ -57,7 +57,10 @@ impl Services {
                 continue;
             };
             let spec = reading.spec(slot.version);
+            // The health of one that drains stays what it was: whether it failed decides how long it may take.
+            let is_wanted = slot.state == SlotState::Wanted;
             let (health, detail) = match (Some(instance).filter(|instance| is_up(instance)), spec) {
+                _ if !is_wanted => (slot.health_of(instance.id), slot.detail.clone()),
                 (Some(instance), Some(spec)) => self.health(reading.name(), slot, instance, spec, &mut checked),
                 (Some(instance), None) => (slot.health_of(instance.id), slot.detail.clone()),
                 // Before it had an instance, the slot said why there was no host.

@@ -47,12 +47,9 @@ pub(super) fn update_for(reading: &Reading, moves: &Moves, now: Timestamp) -> Op
                 let closed = slot.map(|slot| change(reading, slot, EventKind::SlotClosed, detail, now));
                 update.slots.extend(closed);
             }
-            Move::Failed { .. } => {
-                let before = update
-                    .failures
-                    .map_or(situation.service.failures, |failures| failures.in_a_row);
+            Move::Failed { in_a_row, .. } => {
                 update.failures = Some(Failures {
-                    in_a_row: before.saturating_add(1),
+                    in_a_row: *in_a_row,
                     last: Some(now),
                 });
             }
@@ -118,5 +115,6 @@ const fn why_now(cause: Closed) -> &'static str {
         Closed::Drained => "no connection is left",
         Closed::Deadline => "the time for its connections is over",
         Closed::Empty => "it has no instance",
+        Closed::Room => "its instance failed, and another needs its place",
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Board<'s> {
     taken: BTreeSet<u32>,
     /// No number below this one is free.
     free_from: u32,
+    /// The draining slots that this answer closes.
+    closed: BTreeSet<u32>,
     /// How many slots drain or still have an instance that is being removed, with those of this answer.
     pub(super) leaving: usize,
     moves: Moves,
@@ -35,6 +37,7 @@ impl<'s> Board<'s> {
             leaving: situation.slots.len() - wanted.len() + situation.closing.len(),
             wanted,
             opened: Vec::new(),
+            closed: BTreeSet::new(),
             free_from: 0,
             taken: taken(situation),
             moves: Moves::default(),
@@ -56,7 +59,17 @@ impl<'s> Board<'s> {
         self.situation.target.count as usize
     }
 
-    /// How many slots more than [`count`](Self::count) may exist during a roll.
+    /// How many slots may exist, with those that drain and those whose instances are being removed.
+    pub(super) fn most(&self) -> usize {
+        self.count() + self.ahead()
+    }
+
+    /// How many slots are closed and keep their places until their instances are gone.
+    pub(super) fn closing(&self) -> usize {
+        self.situation.closing.len() + self.closed.len()
+    }
+
+    /// How many slots more than [`count`](Self::count) may exist.
     pub(super) fn ahead(&self) -> usize {
         match self.situation.strategy.order {
             RollOrder::StartFirst => self.situation.strategy.surge as usize,
@@ -125,7 +138,13 @@ impl<'s> Board<'s> {
 
     /// Closes a slot. Its number is free when its instance is gone.
     pub(super) fn close(&mut self, slot: u32, cause: Closed) {
+        self.closed.insert(slot);
         self.add(Move::Close { slot, cause });
+    }
+
+    /// Whether this answer closes the slot.
+    pub(super) fn closes(&self, slot: u32) -> bool {
+        self.closed.contains(&slot)
     }
 
     pub(super) fn wait(&mut self, wait: Wait) {

@@ -1,4 +1,5 @@
-//! Draining slots are closed: no router leads to them, and no connection is left or their time is over.
+//! Draining slots are closed: no router leads to them, and no connection is left, or their time is over, or their instances
+//! failed and others need their places.
 
 use orchestrator_model::Phase;
 
@@ -33,18 +34,37 @@ pub(super) fn close_drained(board: &mut Board<'_>) {
     }
 }
 
+/// Closes draining slots whose instances failed, as many as keep missing ones from their places. One that serves is never
+/// waited for by what does not.
+pub(super) fn make_room(board: &mut Board<'_>) {
+    let situation = board.situation;
+    let needed = (board.count() + board.leaving).saturating_sub(board.most());
+    let mut needed = needed.saturating_sub(board.closing());
+    let draining = situation.slots.iter().filter(|slot| slot.state == SlotState::Draining);
+    let mut failed: Vec<&SlotSituation> = draining.filter(|slot| slot.health != Health::Passing).collect();
+    failed.sort_by_key(|slot| (slot.since, slot.number));
+    for slot in failed {
+        if needed == 0 || board.is_full() {
+            return;
+        }
+        if board.is_applied(slot) && !board.closes(slot.number) {
+            board.close(slot.number, Closed::Room);
+            needed -= 1;
+        }
+    }
+}
+
 fn is_empty(slot: &SlotSituation) -> bool {
     matches!(slot.phase, None | Some(Phase::Removed))
 }
 
-/// The connections that are left; `None` if that is unknown. An instance that never passed, or does not run, has none.
+/// The connections that are left; `None` if that is unknown. An instance that never passed, or does not run, has none: what a
+/// router still counts of it is broken.
 fn left(slot: &SlotSituation) -> Option<u64> {
-    if is_empty(slot) {
-        return Some(0);
+    let runs = matches!(slot.phase, Some(Phase::Starting | Phase::Ready | Phase::Ending));
+    match slot.health {
+        _ if !runs => Some(0),
+        Health::Unknown => slot.connections.or(Some(0)),
+        Health::Passing | Health::Failing => slot.connections,
     }
-    let served = slot.health != Health::Unknown && slot.phase != Some(Phase::Pending);
-    slot.connections.or(match served {
-        true => None,
-        false => Some(0),
-    })
 }

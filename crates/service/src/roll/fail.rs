@@ -2,8 +2,9 @@
 
 use orchestrator_model::{Timestamp, show_lifespan};
 
+use super::back_off::{back_off, steady};
 use super::board::Board;
-use super::{Cause, Move, SlotSituation, Wait, back_off};
+use super::{Cause, Move, SlotSituation, Wait};
 use crate::health::Health;
 
 /// Drains slots whose instances failed, at most one of them with a count of the failure. Returns whether the version was
@@ -90,17 +91,34 @@ fn count_failure(board: &mut Board<'_>, slot: &SlotSituation, reason: String) ->
         board.wake(until);
         return false;
     }
-    let count = failures.in_a_row.saturating_add(1);
+    let count = match is_single(board, slot) {
+        true => failures.in_a_row.max(1),
+        false => failures.in_a_row.saturating_add(1),
+    };
     let reason = format!("slot {} of version {}: {reason}", slot.number, slot.version);
     if is_tried(board, slot) && count >= situation.strategy.failures {
-        board.add(Move::Failed { reason: reason.clone() });
+        board.add(Move::Failed {
+            in_a_row: count,
+            reason: reason.clone(),
+        });
         let reason = format!("{count} of its instances failed in a row, the last one was {reason}");
         give_up(board, reason);
         return true;
     }
-    board.add(Move::Failed { reason: reason.clone() });
+    board.add(Move::Failed {
+        in_a_row: count,
+        reason: reason.clone(),
+    });
     board.drain(slot.number, Cause::Failed(reason));
     false
+}
+
+/// Whether the instance lived for long before it failed, while most others serve. That says nothing against replacements: of
+/// many instances one fails now and then, and the next one is not to wait longer for each of them.
+fn is_single(board: &Board<'_>, slot: &SlotSituation) -> bool {
+    let strategy = &board.situation.strategy;
+    let serving = board.wanted.iter().filter(|slot| slot.serves()).count();
+    slot.since.since(slot.opened) >= strategy.within + strategy.steady && serving * 2 > board.count()
 }
 
 /// Whether a failure of this slot counts against a version that may still be given up.
@@ -147,14 +165,12 @@ fn wait_for_host(board: &mut Board<'_>, slot: &SlotSituation, until: Timestamp, 
     }
 }
 
-/// Sets the failures to none once a replacement, or every instance, of the target version has served for the pause that is
-/// due now.
+/// Sets the failures to none once a replacement, or every instance, of the target version has served steadily.
 fn recover(board: &mut Board<'_>) {
     let situation = board.situation;
     let (Some(last), 1..) = (situation.failures.last, situation.failures.in_a_row) else {
         return;
     };
-    let pause = back_off(situation.failures.in_a_row);
     let since = |slot: &&SlotSituation| slot.since.max(last);
     let serving = || board.wanted.iter().copied().filter(|slot| slot.serves());
     let replacement = serving().filter(|slot| board.is_current(slot) && slot.opened >= last);
@@ -166,7 +182,7 @@ fn recover(board: &mut Board<'_>) {
     let Some(since) = replacement.into_iter().chain(everything).min() else {
         return;
     };
-    let until = since.plus(pause);
+    let until = since.plus(steady(situation));
     match situation.now < until {
         true => board.wake(until),
         false => board.add(Move::Recovered),

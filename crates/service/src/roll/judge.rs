@@ -1,5 +1,6 @@
 //! Whether everything is as wanted.
 
+use super::back_off::steady;
 use super::board::Board;
 use super::{Move, Wait};
 
@@ -17,8 +18,23 @@ pub(super) fn judge(board: &mut Board<'_>) {
     if !complete {
         return;
     }
-    if situation.good != Some(target) && board.routed_count() > 0 {
-        board.add(Move::Good { version: target });
+    let newest = board
+        .wanted
+        .iter()
+        .filter(|slot| slot.serves())
+        .map(|slot| slot.since)
+        .max();
+    if let Some(newest) = newest.filter(|_| situation.good != Some(target)) {
+        // A first version that has not failed is better than none to go back to.
+        let is_first = situation.good.is_none() && situation.given_up.is_none() && situation.failures.in_a_row == 0;
+        let until = match is_first {
+            true => newest,
+            false => newest.plus(steady(situation)),
+        };
+        match situation.now < until {
+            true => board.wake(until),
+            false => board.add(Move::Good { version: target }),
+        }
     }
     if let Some(slot) = situation.closing.first() {
         board.wait(Wait::Removed { slot: *slot });

@@ -42,6 +42,8 @@ pub enum Move {
     },
     /// Count a failure of the target version.
     Failed {
+        /// How many failures in a row there are with this one.
+        in_a_row: u32,
         /// What failed, and why.
         reason: String,
     },
@@ -57,7 +59,8 @@ pub enum Move {
         /// The reason, for people.
         reason: String,
     },
-    /// The target version is the good version from now on: all its instances serve.
+    /// The target version is the good version from now on: all its instances have served steadily, or they serve and there was
+    /// never another.
     Good {
         /// The version.
         version: u64,
@@ -84,6 +87,8 @@ pub enum Closed {
     Deadline,
     /// It has no instance.
     Empty,
+    /// Its instance failed, and another needs its place.
+    Room,
 }
 
 /// What a service waits for.

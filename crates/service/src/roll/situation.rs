@@ -14,7 +14,7 @@ pub struct Situation {
     pub now: Timestamp,
     /// What is wanted.
     pub target: Target,
-    /// The last version of which all instances served; `None` if there was none yet.
+    /// The last version of which all instances served steadily, or the first that served; `None` if there was none yet.
     pub good: Option<u64>,
     /// The version that was given up and has no good version to go back to. It is tried again slowly.
     pub given_up: Option<u64>,
@@ -53,7 +53,8 @@ pub enum Removal {
     Oldest,
 }
 
-/// Failures of instances of the target version, since the version was set or an instance of it last succeeded.
+/// Failures of instances of the target version, since the version was set or an instance of it last served
+/// steadily.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Failures {
     /// How many there were in a row.
@@ -79,7 +80,7 @@ pub struct SlotSituation {
     pub phase: Option<Phase>,
     /// The tries to bring its instance up that failed since it was last ready.
     pub attempts: u32,
-    /// Its health. Without a check in the service's file: passing.
+    /// Its health; for one that drains, as it was when that began. Without a check in the service's file: passing.
     pub health: Health,
     /// Why no host can have its instance; `None` if one can, or it has one already.
     pub unplaced: Option<String>,

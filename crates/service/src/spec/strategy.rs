@@ -23,6 +23,9 @@ pub struct Strategy {
     pub within: Duration,
     /// The number of instances of a new version that fail in a row, after which the roll goes back; at least one.
     pub failures: u32,
+    /// How long an instance must have served before it speaks for its version: failures are forgotten, and the version is
+    /// one to go back to. At least a second. No operation waits for it.
+    pub steady: Duration,
 }
 
 /// The order in which one instance replaces another.
@@ -53,6 +56,7 @@ impl Default for Strategy {
             drain: Duration::from_secs(30),
             within: Duration::from_secs(60),
             failures: 3,
+            steady: Duration::from_secs(30),
         }
     }
 }
@@ -93,6 +97,7 @@ pub(super) fn read(table: &mut Table<'_>, per_client: bool) -> Option<Strategy> 
     let pause = span("pause", default.pause, Duration::ZERO, DAY);
     let drain = span("drain", default.drain, Duration::ZERO, DAY);
     let within = span("within", default.within, Duration::from_secs(1), HOUR);
+    let steady = span("steady", default.steady, Duration::from_secs(1), HOUR);
     let failures = number(table.take("failures"), default.failures);
     table.finish();
     Some(Strategy {
@@ -102,5 +107,6 @@ pub(super) fn read(table: &mut Table<'_>, per_client: bool) -> Option<Strategy> 
         drain: drain?,
         within: within?,
         failures: failures?,
+        steady: steady?,
     })
 }

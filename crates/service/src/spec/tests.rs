@@ -28,7 +28,7 @@ environment = { TOKEN = "secret", PASSWORD = { file = "/etc/password" } }
 memory = "64MiB"
 ports = { http = 8080, dns = { number = 53, transport = "udp" } }
 health = { http = "/health?deep=1", every = "5s", timeout = "500ms", failures = 4, successes = 2 }
-strategy = { order = "stop-first", surge = 2, pause = "1s", drain = "10s", within = "90s", failures = 5 }
+strategy = { order = "stop-first", surge = 2, pause = "1s", drain = "10s", within = "90s", failures = 5, steady = "20s" }
 placement = { role = "public", host = "one", spread = false }
 sticky = true
 proxy_protocol = true
@@ -71,6 +71,7 @@ fn every_key_is_read() {
     assert_eq!((health.timeout, health.failures), (Duration::from_millis(500), 4));
     assert_eq!((spec.strategy.order, spec.strategy.surge), (RollOrder::StopFirst, 2));
     assert_eq!(spec.strategy.promised(3), 1);
+    assert_eq!(spec.strategy.steady.as_secs(), 20);
     assert_eq!(spec.placement.role.as_deref(), Some("public"));
     assert_eq!(
         (spec.routes[0].host.as_str(), spec.routes[0].port.as_str()),
@@ -108,7 +109,7 @@ fn defaults_are_those_of_the_documentation() {
     assert_eq!((spec.count(), spec.network.as_deref()), (Some(1), Some("br0")));
     assert_eq!(
         spec.written(Hidden::Nothing)["strategy"],
-        json!({"order": "start-first", "surge": 1, "pause": "0s", "drain": "30s", "within": "1m", "failures": 3})
+        json!({"order": "start-first", "surge": 1, "pause": "0s", "drain": "30s", "within": "1m", "failures": 3, "steady": "30s"})
     );
     let checked = read("name = \"a\"\nimage = \"a\"\nports = { http = 80 }\nhealth = { http = \"/\" }").unwrap();
     assert_eq!(
@@ -205,6 +206,10 @@ fn each_fault_names_the_key_and_the_remedy() {
         (
             "strategy = { surge = 0 }",
             "web.strategy.surge: 0 is out of bounds; take 1 to 100",
+        ),
+        (
+            "strategy = { steady = \"0s\" }",
+            "web.strategy.steady: 0s is too short; take at least 1s",
         ),
         (
             "strategy = { sruge = 1 }",

@@ -110,6 +110,7 @@ fn write_strategy(strategy: &Strategy) -> Json {
         drain,
         within,
         failures,
+        steady,
     } = strategy;
     json!({
         "order": order.word(),
@@ -118,6 +119,7 @@ fn write_strategy(strategy: &Strategy) -> Json {
         "drain": write_lifespan(*drain),
         "within": write_lifespan(*within),
         "failures": failures,
+        "steady": write_lifespan(*steady),
     })
 }
 

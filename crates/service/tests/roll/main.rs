@@ -2,4 +2,5 @@
 
 mod cases;
 mod properties;
+mod short_lives;
 mod world;

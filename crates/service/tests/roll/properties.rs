@@ -57,14 +57,17 @@ fn event() -> impl proptest::strategy::Strategy<Value = Event> {
 
 fn strategy() -> impl proptest::strategy::Strategy<Value = Strategy> {
     let orders = prop_oneof![2 => Just(RollOrder::StartFirst), 1 => Just(RollOrder::StopFirst)];
-    (orders, 1..4_u32, 0..20_u64, 0..40_u64, 1..5_u32).prop_map(|(order, surge, pause, drain, failures)| Strategy {
-        order,
-        surge,
-        pause: Duration::from_secs(pause),
-        drain: Duration::from_secs(drain),
-        within: Duration::from_secs(60),
-        failures,
-    })
+    (orders, 1..4_u32, 0..20_u64, 0..40_u64, 1..5_u32, 1..60_u64).prop_map(
+        |(order, surge, pause, drain, failures, steady)| Strategy {
+            order,
+            surge,
+            pause: Duration::from_secs(pause),
+            drain: Duration::from_secs(drain),
+            within: Duration::from_secs(60),
+            failures,
+            steady: Duration::from_secs(steady),
+        },
+    )
 }
 
 fn happen(world: &mut World, event: &Event, newest: &mut u64) {
@@ -151,6 +154,9 @@ proptest! {
         }
         world.settle();
         let target = world.situation.target;
+        if !world.broken.contains(&target.version) {
+            world.prove();
+        }
         if world.situation.given_up == Some(target.version) {
             // Nobody can see one that is not broken serve where no instance is wanted.
             prop_assert!(world.broken.contains(&target.version) || target.count == 0);
@@ -197,6 +203,7 @@ proptest! {
             prop_assert!(world.serving() >= promised, "{} of {promised} serve: {:?}", world.serving(), world.log);
         }
         world.settle();
+        world.prove();
         prop_assert_eq!(world.situation.good, Some(if broken { 1 } else { 2 }));
         prop_assert_eq!(world.serving(), count as usize);
     }

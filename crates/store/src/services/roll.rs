@@ -70,7 +70,7 @@ pub struct Failures {
 /// What a roll has shown of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RollOutcome {
-    /// All instances of the version serve.
+    /// All instances of the version have served steadily, or it is the first of which all serve.
     Good {
         /// The version, which is good from now on.
         version: u64,

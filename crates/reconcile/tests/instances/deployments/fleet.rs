@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use orchestrator_host::fake::Random;
 use orchestrator_model::{
-    Endpoints, HostId, HostState, Instance, Operation, OperationKind, OperationState, Owner, Phase, ServiceSlot, Slot,
-    SlotKey, SlotState,
+    Endpoints, HostId, HostState, Instance, Operation, OperationKind, OperationState, Owner, Phase, RecordedService,
+    ServiceSlot, Slot, SlotKey, SlotState,
 };
 use orchestrator_reconcile::instance::Orchestrator;
 use orchestrator_reconcile::services::{HostLoads, Parts, Services};
@@ -138,12 +138,13 @@ impl Fleet {
         }
     }
 
-    /// A daemon whose service `web` serves.
+    /// A daemon whose service `web` serves, and has a version to go back to.
     pub(super) async fn serving(seed: u64, count: u32) -> Self {
         let mut fleet = Self::new(seed, Duration::from_millis(300));
         fleet.start().await;
         fleet.deploy(web("one", count));
         assert_eq!(fleet.ended("web").await.state, OperationState::Done);
+        fleet.good("web").await;
         fleet.watch.promise("web", count as usize);
         fleet
     }
@@ -263,6 +264,21 @@ impl Fleet {
             .until(5 * SOON, "the operation ends", |world| !running(world))
             .await;
         self.world.records.operation(name).unwrap()
+    }
+
+    /// The service as it is recorded.
+    pub(super) fn recorded(&self, name: &str) -> RecordedService {
+        self.world.records.state().services.all[name].clone()
+    }
+
+    /// Waits until the version in force is one to go back to.
+    pub(super) async fn good(&self, name: &str) {
+        let is_good = |world: &World| {
+            let state = world.records.state();
+            let service = &state.services.all[name];
+            service.good_version == Some(service.version)
+        };
+        self.world.until(SOON, "the version is good", is_good).await;
     }
 
     pub(super) fn slots(&self, name: &str) -> Vec<ServiceSlot> {

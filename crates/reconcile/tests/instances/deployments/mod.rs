@@ -10,4 +10,5 @@ mod placement;
 mod random;
 mod removal;
 mod router;
+mod short_lives;
 mod watch;

@@ -1,6 +1,6 @@
 //! Routers under test: each puts a snapshot in force some time after it was sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(super) struct InForce(Arc<Mutex<Lead>>);
 #[derive(Debug, Default)]
 struct Lead {
     endpoints: Arc<Endpoints>,
+    /// The instances that it has led to. No other has clients.
+    led: BTreeSet<InstanceId>,
     /// When the last connection to each draining instance ends.
     connections: BTreeMap<InstanceId, Instant>,
 }
@@ -47,9 +49,17 @@ impl InForce {
     fn put(&self, endpoints: Arc<Endpoints>) {
         let mut lead = self.0.lock().unwrap();
         let members = endpoints.services.values().flat_map(|service| service.members.values());
-        for member in members.filter(|member| member.state == EndpointState::Draining) {
-            let until = Instant::now() + CONNECTED;
-            lead.connections.entry(member.instance).or_insert(until);
+        for member in members {
+            match member.state {
+                EndpointState::Serving => {
+                    lead.led.insert(member.instance);
+                }
+                EndpointState::Draining if lead.led.contains(&member.instance) => {
+                    let until = Instant::now() + CONNECTED;
+                    lead.connections.entry(member.instance).or_insert(until);
+                }
+                EndpointState::Starting | EndpointState::Failing | EndpointState::Draining => {}
+            }
         }
         lead.endpoints = endpoints;
     }
