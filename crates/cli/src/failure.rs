@@ -25,7 +25,7 @@ Exit codes:
   5   no server gave the client a lease in time
   6   another daemon has taken the database over
   7   not done in the time that was given
-  64  the settings are wrong
+  64  the settings, a template or a service are wrong
 `exec` in one instance ends with the exit code of its command.";
 
 /// The reason why a verb failed.

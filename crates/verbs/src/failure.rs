@@ -9,7 +9,7 @@ use crate::api::CallError;
 pub enum Failure {
     /// The API refused, or did not answer.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(CallError),
     /// Nothing has this name.
     #[error("there is no {kind} {id:?}; `orchestrator ls {list}` shows those there are")]
     NotFound {
@@ -42,15 +42,11 @@ pub enum Failure {
         /// The client.
         client: String,
     },
-    /// The settings are wrong.
-    #[error("the settings are wrong, and nothing was changed")]
-    Refused {
-        /// All faults.
-        faults: Vec<String>,
-    },
-    /// A template is wrong.
-    #[error("the template is wrong, and nothing was changed")]
-    WrongTemplate {
+    /// The daemon refused settings, a template or a service that are wrong.
+    #[error("{what} wrong, and nothing was changed")]
+    Wrong {
+        /// What is wrong, with its verb: `the service is`.
+        what: String,
         /// All faults.
         faults: Vec<String>,
     },
@@ -197,6 +193,24 @@ pub enum Failure {
     Print(#[source] io::Error),
 }
 
+impl From<CallError> for Failure {
+    /// The faults of what was sent take the place of the problem that has them.
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Problem(problem) if !problem.faults.is_empty() => Self::Wrong {
+                what: match problem.code.as_str() {
+                    "settings-wrong" => "the settings are".to_owned(),
+                    "template-wrong" => "the template is".to_owned(),
+                    "service-wrong" => "the service is".to_owned(),
+                    _ => "what was sent is".to_owned(),
+                },
+                faults: problem.faults,
+            },
+            error => Self::Call(error),
+        }
+    }
+}
+
 impl Failure {
     /// The exit code for this reason; `docs/cli.md` lists them.
     pub fn code(&self) -> u8 {
@@ -207,7 +221,7 @@ impl Failure {
             Self::Exit { code } | Self::About { code, .. } => *code,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Unreachable(_)) => 4,
-            Self::Refused { .. } | Self::WrongTemplate { .. } => 64,
+            Self::Wrong { .. } => 64,
             _ => 1,
         }
     }
@@ -220,7 +234,7 @@ impl Failure {
     /// All faults of what was sent. They are printed first, one on each line, and then the reason.
     pub fn faults(&self) -> &[String] {
         match self {
-            Self::Refused { faults } | Self::WrongTemplate { faults } => faults,
+            Self::Wrong { faults, .. } => faults,
             _ => &[],
         }
     }

@@ -149,6 +149,42 @@ async fn it_is_said_why_instances_will_wait_and_what_an_operation_waited_for() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_refused_is_refused_with_its_faults() {
+    let fault = "network: there is no network \"lna\"; write one of lan";
+    let other = "image: is missing; name an image";
+    let refusing = move |faults: Value| {
+        Canned(move |_: &str| {
+            let detail = "the service is wrong, and nothing was changed; mend what `faults` names";
+            let problem = json!({"title": "Unprocessable", "status": 422, "code": "service-wrong", "detail": detail, "faults": faults});
+            (422, problem)
+        })
+    };
+    for line in ["deploy web.toml", "deploy --plan web.toml"] {
+        let failure = run_with(line, &refusing(json!([fault, other])), &OneFile).await.1.unwrap_err();
+        assert_eq!(failure.faults(), [fault, other], "{line}");
+        assert_eq!(failure.to_string(), "web: the service is wrong, and nothing was changed");
+        assert_eq!(failure.code(), 64, "{line}");
+    }
+    // Of several, each has its faults.
+    let (printed, outcome) = run_with("deploy web.toml db.toml", &refusing(json!([fault])), &OneFile).await;
+    assert_eq!(
+        printed.warned,
+        [fault, "web: the service is wrong, and nothing was changed"]
+    );
+    assert_eq!(outcome.unwrap_err().faults(), [fault]);
+    // The same of a template and of the settings.
+    for (line, code, text) in [
+        ("template create web image=a", "template-wrong", "the template is wrong"),
+        ("reload", "settings-wrong", "the settings are wrong"),
+    ] {
+        let api = Canned(move |_: &str| (422, json!({"title": "U", "code": code, "faults": ["pids: is no number"]})));
+        let failure = run_with(line, &api, &OneFile).await.1.unwrap_err();
+        assert_eq!((failure.faults().len(), failure.code()), (1, 64), "{line}");
+        assert!(failure.to_string().starts_with(text), "{failure}");
+    }
+}
+
+#[tokio::test]
 async fn a_plan_says_whether_a_service_is_new() {
     let plan = |generation: u64, changes: Value, replaces: bool| json!({"name": "web", "generation": generation, "changes": changes, "replaces": replaces, "operation": null});
     let change = json!([{"key": "image", "before": null, "after": "web:1"}]);
@@ -195,6 +231,16 @@ async fn a_specification_comes_from_standard_input_too_in_the_form_that_is_given
 
 /// Runs a line, and returns what it prints, or the words of its failure.
 async fn run_line(line: &str, api: &dyn crate::Api, local: &dyn crate::Local) -> Result<Vec<String>, String> {
+    let (printed, outcome) = run_with(line, api, local).await;
+    outcome.map(|()| printed.lines).map_err(|failure| failure.to_string())
+}
+
+/// Runs a line where these files are.
+async fn run_with(
+    line: &str,
+    api: &dyn crate::Api,
+    local: &dyn crate::Local,
+) -> (Printed, Result<(), crate::Failure>) {
     let line = crate::Line::parse(line.split(' ')).unwrap();
     let mut printed = Printed::default();
     let mut session = crate::Session {
@@ -205,7 +251,7 @@ async fn run_line(line: &str, api: &dyn crate::Api, local: &dyn crate::Local) ->
         local,
     };
     let outcome = line.verb.run(&mut session).await;
-    outcome.map(|()| printed.lines).map_err(|failure| failure.to_string())
+    (printed, outcome)
 }
 
 /// Somebody who types this, and has no files.

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use super::api::CallError;
 use super::failure::Failure;
 use super::page;
 use super::session::Session;
@@ -11,8 +10,7 @@ use orchestrator_api_types::{Change, Effect, Reloaded};
 /// Prints what changed. Wrong settings fail with all their faults, and change nothing.
 pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     let answer = session.api.post("/v1/settings/reload", Vec::new()).await;
-    let answer = answer.map_err(refused)?;
-    let item: Value = page::parse(&answer, "a reload")?;
+    let item: Value = page::parse(&answer?, "a reload")?;
     session.print_value(&item, |_, _| {
         let reloaded: Reloaded = page::read(&item, "a reload")?;
         Ok(render(&reloaded.changes))
@@ -32,11 +30,4 @@ pub(super) fn render(changes: &[Change]) -> String {
         .chain(waiting.into_iter().map(waits))
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-fn refused(error: CallError) -> Failure {
-    match error {
-        CallError::Problem(problem) if !problem.faults.is_empty() => Failure::Refused { faults: problem.faults },
-        other => other.into(),
-    }
 }

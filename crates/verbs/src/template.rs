@@ -7,7 +7,7 @@ use orchestrator_settings::{join_words, parse_toml, write_toml};
 use serde_json::{Map, Value, json};
 
 use crate::ages::age;
-use crate::api::{Api, CallError};
+use crate::api::Api;
 use crate::choose::{Consent, TEMPLATE};
 use crate::failure::Failure;
 use crate::image::short;
@@ -97,10 +97,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
         Verb::Create(content) => {
             let spec = content.over(json!({}), session.local).await?;
             let body = json!({ "name": content.name, "spec": spec });
-            let answer = api
-                .post("/v1/templates", body.to_string().into())
-                .await
-                .map_err(refused)?;
+            let answer = api.post("/v1/templates", body.to_string().into()).await?;
             said(&page::parse(&answer, "a template")?, "created", session)
         }
         Verb::Set(content) => {
@@ -108,7 +105,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
             let before = get(&path, api).await?;
             let spec = content.over(before["spec"].clone(), session.local).await?;
             let body = json!({ "spec": spec, "version": before["version"] });
-            let answer = api.put(&path, body.to_string().into()).await.map_err(refused)?;
+            let answer = api.put(&path, body.to_string().into()).await?;
             said(&page::parse(&answer, "a template")?, "in force", session)
         }
         Verb::Update { names, consent } => {
@@ -136,7 +133,7 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
 async fn update(name: &str, api: &dyn Api) -> Result<(Value, &'static str), Failure> {
     let before: TemplateView = page::read(&get(&path_of(name), api).await?, "a template")?;
     let path = format!("{}/update", path_of(name));
-    let answer = api.post(&path, Vec::new()).await.map_err(refused)?;
+    let answer = api.post(&path, Vec::new()).await?;
     let item: Value = page::parse(&answer, "a template")?;
     let after: TemplateView = page::read(&item, "a template")?;
     let what = match after.version == before.version {
@@ -169,13 +166,6 @@ impl Content {
         let words = self.words.iter().map(String::as_str);
         join_words(&mut keys, words).map_err(|what| Failure::Given { what })?;
         Ok(keys)
-    }
-}
-
-fn refused(error: CallError) -> Failure {
-    match error {
-        CallError::Problem(problem) if !problem.faults.is_empty() => Failure::WrongTemplate { faults: problem.faults },
-        other => other.into(),
     }
 }
 

@@ -31,14 +31,23 @@ impl Begun {
 
     /// Takes a failure. The last one is that of the line; those before it are reported.
     pub(super) fn failed(&mut self, name: Option<&str>, failure: Failure, session: &mut Session<'_>) {
-        if let Some(earlier) = self.failed.replace(failure) {
-            session.warn(&earlier);
-        }
         // The failure itself does not say which of several services it is about.
-        if let (Some(name), Some(failure @ Failure::Call(_))) = (name, &self.failed) {
-            let what = format!("{name}: {}", orchestrator_runtime::causes::with_causes(failure));
-            let code = failure.code();
-            self.failed = Some(Failure::About { what, code });
+        let failure = match (name, failure) {
+            (Some(name), failure @ Failure::Call(_)) => Failure::About {
+                what: format!("{name}: {}", orchestrator_runtime::causes::with_causes(&failure)),
+                code: failure.code(),
+            },
+            (Some(name), Failure::Wrong { what, faults }) => Failure::Wrong {
+                what: format!("{name}: {what}"),
+                faults,
+            },
+            (_, failure) => failure,
+        };
+        if let Some(earlier) = self.failed.replace(failure) {
+            for fault in earlier.faults() {
+                session.warn_of(fault);
+            }
+            session.warn(&earlier);
         }
     }
 
