@@ -1,5 +1,6 @@
 //! Services: what somebody deploys or changes, and the parts that carry it out.
 
+mod bump;
 mod change;
 mod refuse;
 mod scale;

@@ -1,5 +1,9 @@
 //! What is wrong is said, with a code.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
 use crate::daemon::Daemon;
 use crate::http::{ask, ask_with, send};
 
@@ -52,6 +56,31 @@ async fn every_mistake_has_its_code() {
         allowed.header("allow").is_some_and(|allow| allow.contains("DELETE")),
         "{allowed:?}"
     );
+}
+
+/// Collects the codes of all problems below a place of the document.
+fn codes(of: &Value, found: &mut BTreeSet<String>) {
+    match of {
+        Value::Object(keys) => {
+            let named = keys.get("x-codes").and_then(Value::as_array).into_iter().flatten();
+            found.extend(named.filter_map(Value::as_str).map(str::to_owned));
+            keys.values().for_each(|below| codes(below, found));
+        }
+        Value::Array(all) => all.iter().for_each(|below| codes(below, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_code_of_the_document_is_in_the_table_of_problems() {
+    let document = serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+    let mut found = BTreeSet::new();
+    codes(&document, &mut found);
+    assert!(found.len() > 60 && found.contains("service-wrong"), "{found:?}");
+    let text = include_str!("../../docs/api.md");
+    let table = &text[text.find("## Problems").unwrap()..];
+    found.retain(|code| !table.contains(&format!("`{code}`")));
+    assert!(found.is_empty(), "docs/api.md lacks {found:?}");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use orchestrator::api::{Deployed, ServiceControl, ServiceError, ServiceListed};
+use orchestrator::api::{Deployed, NewImage, ServiceControl, ServiceError, ServiceListed};
 use orchestrator::model::{
     Endpoints, Id, Operation, OperationId, OperationKind, OperationState, Page, RecordedService, ServiceEndpoints,
     ServiceSlot, ServiceState, ServiceVersion, Timestamp,
@@ -147,8 +147,16 @@ impl ServiceControl for FakeServices {
         self.change(by, name, what, OperationKind::Scale)
     }
 
-    async fn bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
-        self.change(by, name, format!("bump {name} expect {expect:?}"), OperationKind::Bump)
+    async fn bump(
+        &self,
+        by: &str,
+        name: &str,
+        image: Option<NewImage>,
+        expect: Option<u64>,
+        plan: bool,
+    ) -> Result<Deployed, ServiceError> {
+        let what = format!("bump {name} {image:?} expect {expect:?} plan {plan}");
+        self.change(by, name, what, OperationKind::Bump)
     }
 
     async fn rollback(
@@ -202,6 +210,36 @@ async fn a_service_is_deployed_under_the_name_of_its_path_alone() {
     );
     let other = ask_with(&daemon.unix, "PUT", "/v1/services/web", JSON, br#"{"name":"mail"}"#).await;
     assert_eq!(other.problem(), (400, "bad-parameter".to_owned()));
+}
+
+#[tokio::test]
+async fn a_service_is_bumped_with_the_image_that_the_body_names() {
+    let daemon = Daemon::start().await;
+    for (query, body, asked) in [
+        ("", "", "bump web None expect None plan false"),
+        ("?expect=4", "{}", "bump web None expect Some(4) plan false"),
+        (
+            "?plan=true",
+            r#"{"tag":"1.2"}"#,
+            r#"bump web Some(Tag("1.2")) expect None plan true"#,
+        ),
+        (
+            "",
+            r#"{"image":"some/web:2"}"#,
+            r#"bump web Some(Whole("some/web:2")) expect None plan false"#,
+        ),
+    ] {
+        let path = format!("/v1/services/web/bump{query}");
+        let answer = ask_with(&daemon.unix, "POST", &path, JSON, body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.json()["operation"]["kind"], "bump");
+        let last = daemon.asked().pop().unwrap_or_default();
+        assert!(last.ends_with(asked), "{last}");
+    }
+    for body in [&br#"{"tag":"1","image":"web:1"}"#[..], br#"{"version":"1"}"#, b"1.2"] {
+        let refused = ask_with(&daemon.unix, "POST", "/v1/services/web/bump", JSON, body).await;
+        assert_eq!(refused.problem(), (400, "bad-body".to_owned()));
+    }
 }
 
 #[tokio::test]

@@ -102,6 +102,30 @@ fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
     assert_eq!((new.len(), new.intersection(&old).count()), (2, 0), "{out}");
     is_found(&machine, &new);
 
+    // Another image takes the place of the recorded one, and one that nobody has is given up.
+    let (out, err, code) = line(&site, &["bump", "we*", "-v", "latest", "--plan"]);
+    assert!(
+        code == 0 && out.contains("orchestrator/test:latest") && serving(&site) == new,
+        "{out}{err}"
+    );
+    let (out, err, code) = line(&site, &["bump", "we*", "-v", "latest"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let bumped = serving(&site);
+    assert_eq!((bumped.len(), bumped.intersection(&new).count()), (2, 0), "{out}");
+    let new = bumped;
+    let (out, err, code) = line(&site, &["bump", "web", "--tag", "latest"]);
+    assert_eq!(
+        (code, serving(&site)),
+        (0, new.clone()),
+        "the same image changes nothing: {out}{err}"
+    );
+    let (_, service) = site.daemon.api("GET", "/v1/services/web").unwrap();
+    assert_eq!(service["spec"]["image"], "orchestrator/test:latest");
+    assert_eq!(service["spec"]["environment"]["MODE"], "***", "the rest is as it was");
+    let (out, err, code) = line(&site, &["bump", "web", "-v", "nowhere"]);
+    assert!(code == 1 && err.contains("version"), "{out}{err}");
+    assert_eq!(serving(&site), new, "{err}");
+
     // One that fails is given up: the line says why and fails, and the good one serves on.
     let broken = file(&site, &format!("{strategy}\ncommand = [\"false\"]"));
     let (out, err, code) = line(&site, &["deploy", &broken]);

@@ -77,7 +77,7 @@ pub use run::{
     TerminalSize,
 };
 pub use service::{
-    DeployQuery, Deployment, Endpoint, EndpointQuery, Endpoints, ExpectQuery, Operation, OperationQuery,
+    BumpService, DeployQuery, Deployment, Endpoint, EndpointQuery, Endpoints, ExpectQuery, Operation, OperationQuery,
     RollbackService, ScaleService, Service, ServiceChange, ServiceEndpoints, ServiceSlot, Services, WaitQuery,
 };
 pub use settings::{Change, Effect, ReloadOutcome, Reloaded, SettingsView};

@@ -216,6 +216,16 @@ pub struct ScaleService {
     pub expect: Option<u64>,
 }
 
+/// Another image for new instances. Without either, they have the same content as those before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BumpService {
+    /// The tag that takes the place of the recorded image's: `1.2`.
+    pub tag: Option<String>,
+    /// The image that takes the place of the recorded one: `registry.example/web:1.2`.
+    pub image: Option<String>,
+}
+
 /// An earlier version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -156,6 +156,27 @@ impl<T: DeserializeOwned> JsonBody<T> {
     }
 }
 
+/// A body that may be JSON for a `T`, or nothing, which stands for the default.
+pub(super) struct OptionalBody<T>(JsonBody<T>);
+
+impl<T: DeserializeOwned + Default> OptionalBody<T> {
+    /// Parses the body. `what` names the expected content in problems.
+    pub(super) fn read(&self, what: &str) -> Result<T, Fault> {
+        match self.0.bytes.is_empty() {
+            true => Ok(T::default()),
+            false => self.0.read(what),
+        }
+    }
+}
+
+impl<T> FromRequest<Shared> for OptionalBody<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Fault> {
+        JsonBody::from_request(request, shared).await.map(Self)
+    }
+}
+
 impl<T> FromRequest<Shared> for JsonBody<T> {
     type Rejection = Fault;
 

@@ -109,7 +109,7 @@ pub use peer::Peer;
 pub use role::Role;
 pub use run_control::RunControl;
 pub use serve::{Limits, Server};
-pub use service_control::{Deployed, ServiceControl, ServiceError, ServiceListed};
+pub use service_control::{Deployed, NewImage, ServiceControl, ServiceError, ServiceListed};
 pub use settings::{ReloadOutcome, Reloaded, SettingsView};
 pub use tls::{ServerIdentity, TlsError};
 

@@ -52,7 +52,7 @@ pub(super) struct Route {
     pub(super) handler: MethodRouter<Shared>,
     summary: &'static str,
     details: &'static str,
-    problems: &'static [(StatusCode, &'static str)],
+    problems: Vec<(StatusCode, &'static str)>,
     describe: fn(&mut Operation, &mut Schemas),
 }
 
@@ -72,7 +72,7 @@ impl Route {
             handler: on(verb.filter(), handler.layer(gate)),
             summary: "",
             details: "",
-            problems: &[],
+            problems: Vec::new(),
             describe: H::describe,
         }
     }
@@ -88,8 +88,9 @@ impl Route {
     }
 
     /// Adds the problems that its handler answers, besides those of its input.
-    pub(super) fn fails(self, problems: &'static [(StatusCode, &'static str)]) -> Self {
-        Self { problems, ..self }
+    pub(super) fn fails(mut self, problems: &[(StatusCode, &'static str)]) -> Self {
+        self.problems.extend_from_slice(problems);
+        self
     }
 
     /// Refuses the route on TCP, where the peer's user is not known.
@@ -109,7 +110,7 @@ impl Route {
     pub(super) fn document(&self, schemas: &mut Schemas) -> Map<String, Value> {
         let mut operation = Operation::default();
         (self.describe)(&mut operation, schemas);
-        for (status, code) in self.problems {
+        for (status, code) in &self.problems {
             operation.fails(*status, code);
         }
         operation.fails(StatusCode::FORBIDDEN, "not-allowed");

@@ -35,6 +35,15 @@ pub struct Deployed {
     pub operation: Option<Operation>,
 }
 
+/// What becomes of the image of a service that is bumped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NewImage {
+    /// It gets this tag.
+    Tag(String),
+    /// This one takes its place.
+    Whole(String),
+}
+
 /// Why a service was not changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ServiceError {
@@ -74,8 +83,16 @@ pub trait ServiceControl: Send + Sync + 'static {
         expect: Option<u64>,
     ) -> Result<Deployed, ServiceError>;
 
-    /// Replaces all instances by new ones.
-    async fn bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError>;
+    /// Replaces all instances by new ones of the same content; with an image, deploys the recorded service with that one,
+    /// which changes nothing if it has it already. Or only says what would change.
+    async fn bump(
+        &self,
+        by: &str,
+        name: &str,
+        image: Option<NewImage>,
+        expect: Option<u64>,
+        plan: bool,
+    ) -> Result<Deployed, ServiceError>;
 
     /// Deploys an earlier version again.
     async fn rollback(

@@ -15,13 +15,13 @@ use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use self::view::{deployment, endpoints_view, operation_view, service_view};
-use super::body::JsonBody;
+use super::body::{JsonBody, OptionalBody};
 use super::caller::Caller;
 use super::connection::Connection;
 use super::params::{Params, Segment, limit};
 use super::problem::Fault;
 use super::routes::Shared;
-use super::service_control::{ServiceControl, ServiceError};
+use super::service_control::{NewImage, ServiceControl, ServiceError};
 use super::waiting;
 
 /// `GET /v1/services`
@@ -109,10 +109,30 @@ pub(super) async fn bump(
     State(shared): State<Shared>,
     caller: Caller,
     Segment(name): Segment,
-    Params(query): Params<wire::ExpectQuery>,
+    Params(query): Params<wire::DeployQuery>,
+    body: OptionalBody<wire::BumpService>,
 ) -> Result<Json<wire::Deployment>, Fault> {
     let control = shared.app.control.services()?;
-    let bumped = control.bump(&caller.to_string(), &name, query.expect).await?;
+    let image = match body.read("an image for new instances")? {
+        wire::BumpService { tag: None, image: None } => None,
+        wire::BumpService {
+            tag: Some(tag),
+            image: None,
+        } => Some(NewImage::Tag(tag)),
+        wire::BumpService {
+            tag: None,
+            image: Some(image),
+        } => Some(NewImage::Whole(image)),
+        wire::BumpService {
+            tag: Some(_),
+            image: Some(_),
+        } => {
+            let detail = "the body has a tag and an image, which has a tag of its own; give one of them";
+            return Err(Fault::new(StatusCode::BAD_REQUEST, "bad-body", detail));
+        }
+    };
+    let by = caller.to_string();
+    let bumped = control.bump(&by, &name, image, query.expect, query.plan).await?;
     Ok(Json(deployment(bumped)))
 }
 

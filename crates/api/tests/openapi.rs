@@ -73,7 +73,8 @@ fn every_operation_says_what_it_does_what_it_answers_and_whom() {
 #[test]
 fn what_changes_something_needs_more_than_a_viewer() {
     for (path, verb, operation) in operations() {
-        let reads = verb == "get";
+        // A line changes nothing by itself: each of its requests needs the role of its own route.
+        let reads = verb == "get" || path == "/v1/shell";
         assert_eq!(operation["x-role"] == "viewer", reads, "{verb} {path}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orchestrator_api::{Deployed, ServiceControl, ServiceError, ServiceListed};
+use orchestrator_api::{Deployed, NewImage, ServiceControl, ServiceError, ServiceListed};
 use orchestrator_model::{
     Endpoints, Operation, OperationId, OperationKind, OperationState, Page, RecordedService, ServiceState,
 };
@@ -37,11 +37,11 @@ where
 }
 
 /// A version that is to be deployed, and what it is held to.
-struct Wanted {
-    kind: OperationKind,
-    spec: ServiceSpec,
+pub(super) struct Wanted {
+    pub(super) kind: OperationKind,
+    pub(super) spec: ServiceSpec,
     /// Whether all instances are replaced, also where the content is the same.
-    renews: bool,
+    pub(super) renews: bool,
 }
 
 impl Services {
@@ -69,7 +69,7 @@ impl Services {
         again(expect, || self.try_deploy(wanted, expect, plan, by)).await
     }
 
-    async fn try_deploy(
+    pub(super) async fn try_deploy(
         &self,
         wanted: &Wanted,
         expect: Option<u64>,
@@ -150,7 +150,7 @@ impl Services {
         Ok(deployed)
     }
 
-    async fn situation(&self, name: &str) -> Result<ServiceSituation, ServiceError> {
+    pub(super) async fn situation(&self, name: &str) -> Result<ServiceSituation, ServiceError> {
         let found = self.store.service_situation(name).await?;
         found.ok_or_else(|| ServiceError::Store(StoreError::NoSuchService(name.to_owned())))
     }
@@ -175,24 +175,6 @@ impl Services {
             warnings: Vec::new(),
             operation: changed.map(|changed| changed.operation),
         })
-    }
-
-    /// Deploys the version in force again, with new instances, as it was read: a change that somebody else makes meanwhile is
-    /// not undone by it.
-    async fn try_bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
-        let situation = self.situation(name).await?;
-        refuse_removing(&situation.service)?;
-        let version = situation.version(situation.service.version);
-        let version = version.ok_or_else(|| StoreError::NoSuchService(name.to_owned()))?;
-        let mut spec = Self::read(version, &self.settings.get())?;
-        keep_count(&mut spec, &situation.service);
-        let wanted = Wanted {
-            kind: OperationKind::Bump,
-            spec,
-            renews: true,
-        };
-        let seen = expect.unwrap_or(situation.service.generation);
-        self.try_deploy(&wanted, Some(seen), false, by).await
     }
 
     async fn try_rollback(
@@ -370,8 +352,15 @@ impl ServiceControl for Services {
         again(expect, || self.try_scale(by, name, to, oldest_first, expect)).await
     }
 
-    async fn bump(&self, by: &str, name: &str, expect: Option<u64>) -> Result<Deployed, ServiceError> {
-        again(expect, || self.try_bump(by, name, expect)).await
+    async fn bump(
+        &self,
+        by: &str,
+        name: &str,
+        image: Option<NewImage>,
+        expect: Option<u64>,
+        plan: bool,
+    ) -> Result<Deployed, ServiceError> {
+        again(expect, || self.try_bump(by, name, image.as_ref(), expect, plan)).await
     }
 
     async fn rollback(
@@ -441,7 +430,7 @@ pub(super) fn refused(fault: StoreError) -> ServiceError {
 }
 
 /// Refuses a change of a service that is being removed. A file that is deployed makes it anew.
-fn refuse_removing(service: &RecordedService) -> Result<(), ServiceError> {
+pub(super) fn refuse_removing(service: &RecordedService) -> Result<(), ServiceError> {
     match service.state {
         ServiceState::Active => Ok(()),
         ServiceState::Removing => Err(StoreError::ServiceRemoving(service.name.clone()).into()),
@@ -449,7 +438,7 @@ fn refuse_removing(service: &RecordedService) -> Result<(), ServiceError> {
 }
 
 /// An earlier version has as many instances as the service has now.
-fn keep_count(spec: &mut ServiceSpec, service: &RecordedService) {
+pub(super) fn keep_count(spec: &mut ServiceSpec, service: &RecordedService) {
     if let (Some(count), Some(_)) = (service.instances, spec.count()) {
         spec.instances = orchestrator_service::Instances::Count(count);
     }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use super::{Operation, Schemas};
-use crate::body::JsonBody;
+use crate::body::{JsonBody, OptionalBody};
 use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::params::{KeyPath, Params, Segment};
@@ -117,6 +117,13 @@ impl<T: JsonSchema> Input for Params<T> {
         {
             operation.fails(StatusCode::BAD_REQUEST, "bad-cursor");
         }
+    }
+}
+
+impl<T: JsonSchema> Input for OptionalBody<T> {
+    fn describe(operation: &mut Operation, schemas: &mut Schemas) {
+        JsonBody::<T>::describe(operation, schemas);
+        operation.may_take(schemas.taken::<T>());
     }
 }
 

@@ -41,6 +41,11 @@ impl Operation {
         self.body = Some(json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
     }
 
+    /// Adds a body of the request that may be left out.
+    pub(crate) fn may_take(&mut self, schema: Schema) {
+        self.body = Some(json!({ "required": false, "content": { "application/json": { "schema": schema } } }));
+    }
+
     /// Adds the body of the request, which is bytes of this media type.
     pub(crate) fn takes_bytes(&mut self, media_type: &str) {
         let schema = json!({ "type": "string", "format": "binary" });

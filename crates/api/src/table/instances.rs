@@ -126,11 +126,11 @@ const SWITCH_FAILS: &[(StatusCode, &str)] = &[
 
 pub(super) fn about_what_runs() -> Vec<Route> {
     vec![
-        post(shell::PATH, Operator, shell::run)
+        post(shell::PATH, Viewer, shell::run)
             .says("Run a command line")
             .details(
                 "The line is one of those that the command line has for the API, by the same parser, with the rights of who \
-                 sends it. As `multipart/form-data`, the part `line` is the line, and each file that it names is a part with \
+                 sends it: each of its requests needs the role of its own route. As `multipart/form-data`, the part `line` is the line, and each file that it names is a part with \
                  that file name; no file of the daemon's machine is read. The answer is records, JSON on a line each, while \
                  the line runs; the last one has the exit code. Closing the answer ends the line.",
             )

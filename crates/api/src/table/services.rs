@@ -8,10 +8,11 @@ use crate::route::Route;
 use crate::services;
 
 /// How a change of a service is refused.
-const REFUSED_SERVICE: [(StatusCode, &str); 6] = [
+const REFUSED_SERVICE: [(StatusCode, &str); 7] = [
     (NOT_FOUND, "no-such-service"),
     (CONFLICT, "service-changed"),
     (CONFLICT, "service-per-client"),
+    (CONFLICT, "service-removing"),
     (UNPROCESSABLE, "service-wrong"),
     (UNPROCESSABLE, "refused"),
     (UNAVAILABLE, "starting"),
@@ -42,7 +43,12 @@ pub(super) fn about_services() -> Vec<Route> {
             .says("Change the number of instances")
             .fails(&REFUSED_SERVICE),
         post("/v1/services/{name}/bump", Operator, services::bump)
-            .says("Replace all instances by new ones of the same content")
+            .says("Replace all instances by new ones, of the same content or of another image")
+            .details(
+                "Without a body, the new instances have the same content. With `tag` or `image`, the recorded service is \
+                 deployed with that image; the same once more changes nothing. With `plan=true` it is only said what would \
+                 change.",
+            )
             .fails(&REFUSED_SERVICE),
         post("/v1/services/{name}/rollback", Operator, services::rollback)
             .says("Deploy an earlier version again")
