@@ -6,8 +6,12 @@
 mod at;
 #[path = "terminal/completing.rs"]
 mod completing;
+#[path = "terminal/copying.rs"]
+mod copying;
 #[path = "terminal/lasting.rs"]
 mod lasting;
+#[path = "terminal/laying_out.rs"]
+mod laying_out;
 
 use std::fs;
 use std::io::{Read, Write};

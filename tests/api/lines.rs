@@ -209,11 +209,49 @@ async fn a_line_has_the_rights_of_its_sender_on_each_route_that_it_uses() {
     assert!(daemon.asked().is_empty(), "{:?}", daemon.asked());
     assert_eq!(get(&daemon.unix, "/v1/images").await["items"], json!([]));
     assert_eq!(get(&daemon.unix, "/v1/registries").await["items"], json!([]));
-    // Reading and exporting is for operators, too; a viewer sends no lines.
+    // Reading and exporting is for operators, too.
     let exported = send(&daemon, Role::Operator, &format!("volume export {VOLUME} -"), "").await;
     assert_eq!(exported.code, Some(0), "{}", exported.error);
-    let viewer = send(&daemon, Role::Viewer, "image ls", "").await;
-    assert_eq!(viewer.code, None, "{}", viewer.output);
+}
+
+/// Lines of operators, which a viewer may send and which then do nothing.
+const OF_OPERATORS: &[&str] = &[
+    "kill client-1",
+    "rm client-1",
+    "exec client-1 -- exit 0",
+    "exec client-1 --stdin -- exit 0",
+    "off client-1 --no-wait",
+    "pin client-1",
+    "scale web +1",
+    "bump web -v 1.2",
+    "undeploy web",
+    "pause",
+    "reload",
+    "kv put web/a on",
+    "volume export VOLUME -",
+    "image load -",
+    "token add ci --role viewer",
+];
+
+#[tokio::test]
+async fn a_viewer_sends_lines_that_look_and_none_that_change_something() {
+    let daemon = prepared().await;
+    for line in ["ls", "services", "show client-1", "log client-1", "tasks", "image ls"] {
+        let seen = send(&daemon, Role::Viewer, line, "").await;
+        assert_eq!(seen.code, Some(0), "{line}: {}", seen.error);
+    }
+    for line in OF_OPERATORS {
+        let refused = send(&daemon, Role::Viewer, &line.replace("VOLUME", VOLUME), "typed\n").await;
+        assert!(
+            refused.error.contains("needs the role ") && refused.code == Some(1),
+            "{line}: {:?} {}",
+            refused.code,
+            refused.error
+        );
+    }
+    assert!(daemon.asked().is_empty(), "{:?}", daemon.asked());
+    let found = send(&daemon, Role::Viewer, "ls -o name", "").await;
+    assert_eq!(found.output.lines().count(), 1, "its instance is still there");
 }
 
 #[tokio::test]

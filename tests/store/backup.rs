@@ -4,11 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use orchestrator::model::{EventKind, Id, LeaseVerb};
-use orchestrator::store::{BackupError, Restore, SecretsInBackup, Store};
+use orchestrator::model::{
+    EventKind, Health, Id, KeyChange, KvPath, LeaseVerb, OperationState, RecordedToken, Role, ServiceSlot,
+};
+use orchestrator::store::{BackupError, KvWrite, OperationFilter, Restore, RollOutcome, SecretsInBackup, Store};
 
 use crate::on_both;
 use crate::place::{Place, at, change, event, holding_client, new_instance, of_two_containers};
+use crate::services::{new, update};
 
 on_both!(
     a_backup_holds_every_table_and_every_column,
@@ -51,6 +54,85 @@ async fn populate(store: &Store) {
         .plan_instance(instance, event(EventKind::InstanceWanted, client))
         .await
         .unwrap();
+    // A service with a good version, and another version on its way: one slot of each.
+    let by = || Some("ada".to_owned());
+    let first = store.deploy_service(new("a", None), at(10), by()).await.unwrap();
+    let good = RollOutcome::Good { version: 1 };
+    store
+        .update_service(update(&first, Vec::new(), Some(good)))
+        .await
+        .unwrap();
+    let second = store.deploy_service(new("b", Some(1)), at(30), by()).await.unwrap();
+    let mut passing = ServiceSlot::open(0, 1, at(20));
+    passing.health = Health::Passing;
+    let slots = vec![passing, ServiceSlot::open(1, 2, at(30))];
+    store.update_service(update(&second, slots, None)).await.unwrap();
+    store.add_token(token()).await.unwrap();
+    let keys = KeyChange::Add(vec![KEY.to_owned()]);
+    store.change_authorized_keys(client, keys, at(40), by()).await.unwrap();
+    let write = KvWrite {
+        path: path(),
+        value: b"on".to_vec(),
+        expected: None,
+        owner: None,
+        at: at(50),
+        by: by(),
+    };
+    store.put_kv(write).await.unwrap();
+}
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFxNNfzrqW3sTmNJrC5hQWLVo3hL8mGzRZ3lXJmvVqKd laptop";
+
+fn path() -> KvPath {
+    "web/lock".parse().unwrap()
+}
+
+fn token() -> RecordedToken {
+    RecordedToken {
+        name: "ci".to_owned(),
+        id: "0a0b0c0d0e0f".parse().unwrap(),
+        role: Role::Operator,
+        scope: vec!["/v1/services".to_owned()],
+        signs: true,
+        hash: "ab".repeat(32),
+        earlier: None,
+        created: at(40),
+        by: Some("ada".to_owned()),
+        until: Some(at(900)),
+        used: None,
+    }
+}
+
+/// The service with its slots, its versions and its operation; every operation; the tokens; the SSH keys of the clients; a
+/// value.
+async fn what_runs(store: &Store) -> String {
+    let situation = store.service_situation("web").await.unwrap().unwrap();
+    let operations = store.operations(OperationFilter::default()).await.unwrap().items;
+    let mut keys = Vec::new();
+    for client in store.clients(Default::default()).await.unwrap().items {
+        keys.extend(store.authorized_keys(client.id).await.unwrap());
+    }
+    let value = store.kv(&path()).await.unwrap().entries;
+    let tokens = store.tokens().await.unwrap();
+    format!("{situation:#?}\n{operations:#?}\n{tokens:#?}\n{keys:#?}\n{value:#?}")
+}
+
+/// The next daemon goes on with the operation that was under way, and ends it.
+async fn end_the_operation(store: &Store) {
+    let situation = store.service_situation("web").await.unwrap().unwrap();
+    let running = situation.operation.unwrap();
+    assert_eq!((running.state, running.version), (OperationState::Running, 2));
+    let deployed = orchestrator::store::Deployed {
+        service: situation.service,
+        operation: running.clone(),
+    };
+    let good = RollOutcome::Good { version: 2 };
+    store
+        .update_service(update(&deployed, Vec::new(), Some(good)))
+        .await
+        .unwrap();
+    let ended = store.operation(running.id).await.unwrap().unwrap();
+    assert_eq!(ended.state, OperationState::Done);
 }
 
 async fn backup_of(url: &str) -> Vec<u8> {
@@ -120,12 +202,21 @@ async fn what_is_restored_is_what_was_backed_up(place: Place) {
         ),
         (3, 3, 1)
     );
+    let services = ["services", "service_versions", "service_slots", "operations"];
+    assert_eq!(services.map(|table| contents.count(table)), [1, 2, 2, 2]);
+    assert_eq!(
+        ["tokens", "authorized_keys", "kv"].map(|table| contents.count(table)),
+        [1, 1, 1]
+    );
+    let running = what_runs(&store).await;
     for target in [Place::sqlite(), Place::postgres()] {
         let identity = IdentityPlace::new();
         restore(&target, &identity, &backup, false).await.unwrap();
         assert_eq!(rows(&backup_of(&target.url).await), rows(&backup), "{}", target.url);
         let restored = Store::open_with(&target.url, &identity.0).await.unwrap();
         assert_eq!(*restored.identity(), identity_before);
+        assert_eq!(what_runs(&restored).await, running, "{}", target.url);
+        end_the_operation(&restored).await;
         let next = restored
             .record_leases(vec![change(LeaseVerb::Hold, 4, 120)])
             .await

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::check::SettingsFile;
 use super::failure::Failure;
+use super::progress::Counted;
 use super::{Output, table};
 use orchestrator_model::{FileContent, Timestamp, ValueSource};
 use orchestrator_settings::{ContainerSettings, Settings};
@@ -40,9 +41,10 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
         if io::stdout().is_terminal() {
             return Err(Failure::Terminal);
         }
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = BufWriter::new(Counted::new("backup", io::stdout().lock()));
         let contents = Store::back_up(url, Timestamp::wall(), &mut out).await?;
         out.flush().map_err(Failure::Print)?;
+        drop(out);
         contents
     };
     let report = Report {
@@ -89,7 +91,7 @@ async fn write_file(url: &str, path: &Path) -> Result<Contents, Failure> {
 }
 
 async fn write(url: &str, file: &File) -> Result<Contents, Failure> {
-    let mut buffered = BufWriter::new(file);
+    let mut buffered = BufWriter::new(Counted::new("backup", file));
     let contents = Store::back_up(url, Timestamp::wall(), &mut buffered).await?;
     drop(buffered);
     file.sync_all()
@@ -173,16 +175,22 @@ impl Report {
 
 /// The contents of a backup, as text for people.
 pub(super) fn holds(contents: &Contents) -> String {
-    let count = |table: &str, one: &str| match contents.count(table) {
+    let of = |table: &str, one: &str, several: &str| match contents.count(table) {
         1 => format!("1 {one}"),
-        count => format!("{count} {one}s"),
+        count => format!("{count} {several}"),
     };
+    let count = |table: &str, one: &str| of(table, one, &format!("{one}s"));
     format!(
-        "{}, {}, {}, {} and {}, as of {} (schema {}, version {})",
+        "{}, {}, {}, {}, {}, {}, {}, {}, {} and {}, as of {} (schema {}, version {})",
         count("clients", "client"),
         count("leases", "lease"),
         count("instances", "instance"),
         count("reservations", "reservation"),
+        count("services", "service"),
+        count("operations", "operation"),
+        count("tokens", "token"),
+        count("authorized_keys", "SSH key"),
+        of("kv", "key with a value", "keys with values"),
         count("events", "event"),
         contents.made,
         contents.schema,
@@ -210,13 +218,23 @@ mod tests {
                 program: "0.3.0".to_owned(),
                 made: Timestamp(1_800_000_000_000),
                 schema: 3,
-                rows: [("clients".to_owned(), 2), ("leases".to_owned(), 1)].into(),
+                rows: [
+                    ("clients", 2),
+                    ("leases", 1),
+                    ("services", 3),
+                    ("operations", 4),
+                    ("tokens", 1),
+                    ("kv", 2),
+                ]
+                .map(|(table, rows)| (table.to_owned(), rows))
+                .into(),
             },
             keep_too: keep_too(&settings, Path::new("/etc/orchestrator/settings.toml")),
         };
         assert_eq!(
             report.text(),
-            "/var/backups/today holds 2 clients, 1 lease, 0 instances, 0 reservations and 0 events, as of \
+            "/var/backups/today holds 2 clients, 1 lease, 0 instances, 0 reservations, 3 services, 4 operations, 1 token, \
+             0 SSH keys, 2 keys with values and 0 events, as of \
              2027-01-15T08:00:00.000Z (schema 3, version 0.3.0)\n\
              the server's identity is in it: keep it as secret as the database\n\
              keep beside it, as it is not in it:\n\

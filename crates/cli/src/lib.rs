@@ -86,7 +86,7 @@ enum Verb {
     Hook(hook::Args),
     /// The verbs that only talk to the API.
     #[command(flatten)]
-    Api(orchestrator_verbs::Verb),
+    Api(orchestrator_verbs::Timed),
     /// Lay out a project: an image that builds without a registry, and a service file
     Init(init::Args),
     /// Type lines at a prompt, with history and completion
@@ -162,6 +162,7 @@ fn dispatch(
                 output,
                 now: Timestamp::wall(),
                 local: &local::Here,
+                limit: None,
             };
             Ok(verb.run(&mut session).await?)
         })?,

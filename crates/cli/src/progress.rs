@@ -1,9 +1,10 @@
 //! One line of a terminal that says how far something is. Nothing is shown in a pipe.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::time::{Duration, Instant};
 
 use orchestrator_verbs::printable::printable;
+use orchestrator_verbs::progress::copied;
 use rustix::termios::tcgetwinsize;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -67,6 +68,54 @@ impl Drop for Line {
     }
 }
 
+/// Bytes on their way to or from a file. The line says how many there were so far.
+#[derive(Debug)]
+pub(super) struct Counted<T> {
+    inner: T,
+    doing: &'static str,
+    bytes: u64,
+    began: Instant,
+    line: Line,
+}
+
+impl<T> Counted<T> {
+    pub(super) fn new(doing: &'static str, inner: T) -> Self {
+        Self {
+            inner,
+            doing,
+            bytes: 0,
+            began: Instant::now(),
+            line: Line::new(),
+        }
+    }
+
+    fn count(&mut self, bytes: usize) -> usize {
+        self.bytes += bytes as u64;
+        if self.line.shows() {
+            self.line.show(&copied(self.doing, self.bytes, self.began.elapsed()));
+        }
+        bytes
+    }
+}
+
+impl<T: Write> Write for Counted<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        Ok(self.count(written))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<T: Read> Read for Counted<T> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(room)?;
+        Ok(self.count(read))
+    }
+}
+
 /// When standard error is closed, nobody looks.
 fn write(text: &str) {
     let mut err = io::stderr().lock();
@@ -94,6 +143,16 @@ fn fitting(text: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_is_passed_on() {
+        let mut written = Counted::new("backup", Vec::new());
+        written.write_all(b"abcdef").unwrap();
+        let mut read = Counted::new("restore", written.inner.as_slice());
+        let mut back = Vec::new();
+        read.read_to_end(&mut back).unwrap();
+        assert_eq!((back.as_slice(), written.bytes, read.bytes), (&b"abcdef"[..], 6, 6));
+    }
 
     #[test]
     fn a_line_is_cut_to_the_terminal() {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::backup::{holds, is_dash};
 use super::check::SettingsFile;
 use super::failure::Failure;
+use super::progress::Counted;
 use super::{Output, table};
 use orchestrator_runtime::files::{self, Symlinks};
 use orchestrator_secrets::{BackupCheck, KeyFile};
@@ -35,6 +36,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
     let mut from = open(&args.file)?;
     if args.check {
         let contents = Store::examine_backup(&mut from)?;
+        drop(from);
         return match output {
             Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &contents)?),
             _ => table::print(&format!("whole; it holds {}\n", holds(&contents))),
@@ -53,6 +55,8 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
         },
     };
     let restored = Store::restore(url, identity, &mut from, how).await?;
+    // Its line goes before anything else is printed.
+    drop(from);
     if output.is_data() {
         return table::print(&table::data(output, &restored)?);
     }
@@ -68,7 +72,7 @@ pub(super) async fn run(args: &Args, output: Output) -> Result<(), Failure> {
 
 fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if is_dash(path) {
-        return Ok(Box::new(BufReader::new(io::stdin())));
+        return Ok(Box::new(BufReader::new(Counted::new("restore", io::stdin()))));
     }
     let opened = files::open_regular(OpenOptions::new().read(true), path, Symlinks::Follow);
     let file = opened.map_err(|source| Failure::File {
@@ -76,5 +80,5 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
         path: path.to_owned(),
         source,
     })?;
-    Ok(Box::new(BufReader::new(file)))
+    Ok(Box::new(BufReader::new(Counted::new("restore", file))))
 }

@@ -52,7 +52,10 @@ impl Sink for Terminal {
     }
 
     fn write(&mut self, to: Channel, bytes: &[u8]) -> io::Result<()> {
-        self.line.clear();
+        // An archive goes elsewhere than the line, which says how much of it is written.
+        if to != Channel::Bytes {
+            self.line.clear();
+        }
         match to {
             Channel::Error => put(io::stderr().lock(), bytes, io::stderr().is_terminal()),
             Channel::Output => put(io::stdout().lock(), bytes, io::stdout().is_terminal()),

@@ -156,6 +156,7 @@ mod tests {
             output: Output::Table,
             now: Timestamp(0),
             local: &crate::Nothing,
+            limit: None,
         };
         let hanging = Box::pin(Hanging { left: 4, timer });
         read(hanging, &mut last, &mut session).await.unwrap();

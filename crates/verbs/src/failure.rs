@@ -4,6 +4,9 @@ use std::io;
 
 use crate::api::CallError;
 
+/// The exit code of what was not done in time.
+pub(crate) const LATE: u8 = 7;
+
 /// The reason why a verb failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -120,6 +123,8 @@ pub enum Failure {
         failed: usize,
         /// Of how many.
         of: usize,
+        /// The exit code.
+        code: u8,
     },
     /// A command in an instance ended so.
     #[error("exit code {code}")]
@@ -217,8 +222,8 @@ impl Failure {
         match self {
             Self::NotFound { .. } | Self::NoInstance { .. } | Self::NoneMatches { .. } => 3,
             Self::NeedsForce { .. } | Self::Usage { .. } => 2,
-            Self::TimedOut { .. } | Self::NotDone { .. } | Self::StillRuns { .. } => 7,
-            Self::Exit { code } | Self::About { code, .. } => *code,
+            Self::TimedOut { .. } | Self::NotDone { .. } | Self::StillRuns { .. } => LATE,
+            Self::Exit { code } | Self::About { code, .. } | Self::Some { code, .. } => *code,
             Self::Call(CallError::Problem(problem)) if problem.status == 404 => 3,
             Self::Call(CallError::Unreachable(_)) => 4,
             Self::Wrong { .. } => 64,

@@ -25,7 +25,7 @@ pub struct Args {
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let Names { names, which } = &args.names;
     let chosen = select_to("destroy", names, which, session).await?;
-    let limit = which.timeout.unwrap_or(wait::LIMIT);
+    let limit = session.limit.unwrap_or(wait::LIMIT);
     let api = session.api;
     let mut ends: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
     for one in &chosen {

@@ -38,7 +38,7 @@ mod port;
 mod power;
 mod prefix;
 pub mod printable;
-mod progress;
+pub mod progress;
 mod quarantine;
 mod reading;
 mod reconfigure;
@@ -57,6 +57,7 @@ pub mod table;
 mod tasks;
 mod template;
 mod time;
+mod timed;
 mod token;
 mod view;
 mod volume;
@@ -68,6 +69,7 @@ pub use line::{Line, Misuse, Verb};
 pub use local::{DASH, Input, Local, LocalFile, NewFile, Nothing, Terminal, Typed, Typing};
 pub use outside::{OUTSIDE, Outside};
 pub use session::{Channel, Output, Session, Sink};
+pub use timed::Timed;
 
 #[cfg(test)]
 mod names_tests;
@@ -79,3 +81,5 @@ mod running_tests;
 mod streaming_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod timed_tests;

@@ -4,6 +4,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::session::{Output, Session};
+use crate::timed::Timed;
 use crate::{
     engines, events, exec, grep, image, key, kill, kv, limits, log, ls, outside, policy, poll, port, power, quarantine,
     reconfigure, registry, reload, reservation, rm, service, settings, show, tasks, template, time, token, volume,
@@ -18,8 +19,8 @@ pub enum Verb {
     Services(service::ListArgs),
     /// Change the number of instances of services
     Scale(service::ScaleArgs),
-    /// Replace all instances of services by new ones
-    Bump(service::NamesArgs),
+    /// Replace all instances of services by new ones, of the same image or of another one
+    Bump(service::BumpArgs),
     /// Deploy an earlier version of a service again
     Rollback(service::RollbackArgs),
     /// Remove services with their instances
@@ -99,7 +100,26 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Runs the verb.
+    /// Whether the verb itself says what is not done when its time is over.
+    pub(crate) fn keeps_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::Deploy(_)
+                | Self::Scale(_)
+                | Self::Bump(_)
+                | Self::Rollback(_)
+                | Self::Undeploy(_)
+                | Self::Wait(_)
+                | Self::On(_)
+                | Self::Off(_)
+                | Self::Reset(_)
+                | Self::Kill(_)
+                | Self::Exec(_)
+                | Self::Log(_)
+        )
+    }
+
+    /// Runs the verb, without regard to a limit unless it keeps that itself.
     ///
     /// # Errors
     ///
@@ -161,7 +181,7 @@ pub struct Line {
     pub output: Output,
     /// The verb to run.
     #[command(subcommand)]
-    pub verb: Verb,
+    pub verb: Timed,
 }
 
 /// The reason why a line cannot be run.

@@ -20,6 +20,7 @@ use super::select::{Each, Numbers, Selected, named_also_gone, numbered};
 use super::session::{Output, Session};
 use super::sse;
 use super::sse::Next;
+use super::timed::{within, within_since};
 
 /// How long lines are held back so that those of several instances can be sorted.
 const WINDOW: Duration = Duration::from_millis(200);
@@ -58,7 +59,8 @@ pub struct Args {
 }
 
 pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
-    let found = named_also_gone(&args.names, session).await?;
+    let (began, limit) = (Instant::now(), session.limit);
+    let found = within(limit, named_also_gone(&args.names, session)).await?;
     let chosen = numbered(found, &args.names, &args.which)?;
     let query = query(args, session.now)?;
     let shown = Shown {
@@ -76,13 +78,15 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     // Logs that are followed have no end, so that all of them are open at once.
     let at_once = if args.follow { logs.len().max(1) } else { AT_ONCE };
     let reading = stream::iter(logs).buffer_unordered(at_once).collect::<Vec<_>>();
+    // What was read until the time is over is shown.
+    let reading = within_since(began, limit, async { Ok(reading.await) });
     tokio::pin!(reading);
     let outcomes = match args.follow {
         true => shown.as_it_comes(lines, &mut reading, session).await?,
         false => shown.sorted(lines, &mut reading, session).await?,
     };
     let mut all = Each::of(&chosen);
-    for (place, outcome) in outcomes {
+    for (place, outcome) in outcomes? {
         if let Err(failure) = outcome {
             all.failed(&chosen[place].name, failure, session);
         }
@@ -91,7 +95,8 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
 }
 
 type Query = Vec<(&'static str, String)>;
-type Outcomes = Vec<(usize, Result<(), Failure>)>;
+/// What became of each log, unless the time was over before.
+type Outcomes = Result<Vec<(usize, Result<(), Failure>)>, Failure>;
 
 fn query(args: &Args, now: Timestamp) -> Result<Query, Failure> {
     let mut query = Vec::new();

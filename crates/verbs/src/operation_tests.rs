@@ -68,6 +68,74 @@ async fn what_was_begun_is_waited_for_although_a_later_request_fails() {
     assert!(outcome.is_err());
 }
 
+/// An API with the services `web-a` and `web-b` that notes the changes it is asked for.
+struct Asked(Mutex<Vec<String>>);
+
+#[async_trait]
+impl Api for Asked {
+    async fn call(&self, request: Request) -> Result<Bytes, CallError> {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let answer = match request.path.as_str() {
+            "/v1/services" => json!({ "items": [service("web-a"), service("web-b")], "index": 1 }),
+            path if path.contains("/bump") => {
+                self.0.lock().unwrap().push(format!("{path} {body}"));
+                let mut begun = begun(&path["/v1/services/".len()..][..5]);
+                begun["changes"] = json!([{"key": "image", "before": "web:1.1", "after": "web:1.2"}]);
+                begun
+            }
+            _ => operation("web-a", "done"),
+        };
+        Ok(answer.to_string().into())
+    }
+
+    async fn open(&self, _: Request, _: &str) -> Result<Stream, CallError> {
+        Err(CallError::Unreachable("nobody is here".into()))
+    }
+
+    async fn exchange(&self, _: &str, _: &str, _: Stream) -> Result<Stream, CallError> {
+        Err(CallError::Unreachable("nobody is here".into()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn services_are_bumped_to_another_image() {
+    let tag = r#"{"image":null,"tag":"1.2"}"#;
+    let [a, b] = ["a", "b"].map(|name| format!("/v1/services/web-{name}/bump"));
+    for (line, asked) in [
+        ("bump web-a", vec![format!("{a} ")]),
+        ("bump web-a -v 1.2", vec![format!("{a} {tag}")]),
+        (
+            "bump web-* --tag 1.2 --force",
+            vec![format!("{a} {tag}"), format!("{b} {tag}")],
+        ),
+        (
+            "bump web-b --image some/web:2 --expect 7",
+            vec![format!(r#"{b}?expect=7 {{"image":"some/web:2","tag":null}}"#)],
+        ),
+    ] {
+        let api = Asked(Mutex::default());
+        let (printed, outcome) = run(line, &api).await;
+        outcome.unwrap_or_else(|failure| panic!("{line}: {failure}"));
+        assert_eq!(*api.0.lock().unwrap(), asked, "{line}");
+        assert_eq!(printed.lines.len(), asked.len(), "{line}");
+    }
+    // A plan asks nobody, and waits for nothing.
+    let api = Asked(Mutex::default());
+    let (printed, outcome) = run("bump web-* -v 1.2 --plan", &api).await;
+    outcome.unwrap();
+    assert_eq!(
+        printed.lines[..2],
+        [
+            "web-a: its instances are replaced (--expect 7)",
+            "  image: \"web:1.1\" → \"web:1.2\""
+        ]
+    );
+    assert_eq!(api.0.lock().unwrap()[1], format!("{b}?plan=true {tag}"));
+    for line in ["bump web -v 1 --image web:2", "bump --resume 3f9a2c01d2e4 -v 1"] {
+        assert!(crate::Line::parse(line.split(' ')).is_err(), "{line}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operation_that_fails_or_goes_on_has_an_exit_code_of_its_own() {
     let failure = run("bump web", &ending("failed")).await.1.unwrap_err();
@@ -160,9 +228,15 @@ async fn a_service_that_is_refused_is_refused_with_its_faults() {
         })
     };
     for line in ["deploy web.toml", "deploy --plan web.toml"] {
-        let failure = run_with(line, &refusing(json!([fault, other])), &OneFile).await.1.unwrap_err();
+        let failure = run_with(line, &refusing(json!([fault, other])), &OneFile)
+            .await
+            .1
+            .unwrap_err();
         assert_eq!(failure.faults(), [fault, other], "{line}");
-        assert_eq!(failure.to_string(), "web: the service is wrong, and nothing was changed");
+        assert_eq!(
+            failure.to_string(),
+            "web: the service is wrong, and nothing was changed"
+        );
         assert_eq!(failure.code(), 64, "{line}");
     }
     // Of several, each has its faults.
@@ -177,7 +251,12 @@ async fn a_service_that_is_refused_is_refused_with_its_faults() {
         ("template create web image=a", "template-wrong", "the template is wrong"),
         ("reload", "settings-wrong", "the settings are wrong"),
     ] {
-        let api = Canned(move |_: &str| (422, json!({"title": "U", "code": code, "faults": ["pids: is no number"]})));
+        let api = Canned(move |_: &str| {
+            (
+                422,
+                json!({"title": "U", "code": code, "faults": ["pids: is no number"]}),
+            )
+        });
         let failure = run_with(line, &api, &OneFile).await.1.unwrap_err();
         assert_eq!((failure.faults().len(), failure.code()), (1, 64), "{line}");
         assert!(failure.to_string().starts_with(text), "{failure}");
@@ -196,6 +275,7 @@ async fn a_plan_says_whether_a_service_is_new() {
         ),
         (plan(4, change, false), "web: its instances stay (--expect 4)"),
         (plan(4, json!([]), false), "web: nothing changes (--expect 4)"),
+        (plan(4, json!([]), true), "web: its instances are replaced (--expect 4)"),
     ] {
         let api = Canned(|_: &str| (200, answer.clone()));
         let printed = run_line("deploy --plan web.toml", &api, &OneFile).await.unwrap();
@@ -236,11 +316,7 @@ async fn run_line(line: &str, api: &dyn crate::Api, local: &dyn crate::Local) ->
 }
 
 /// Runs a line where these files are.
-async fn run_with(
-    line: &str,
-    api: &dyn crate::Api,
-    local: &dyn crate::Local,
-) -> (Printed, Result<(), crate::Failure>) {
+async fn run_with(line: &str, api: &dyn crate::Api, local: &dyn crate::Local) -> (Printed, Result<(), crate::Failure>) {
     let line = crate::Line::parse(line.split(' ')).unwrap();
     let mut printed = Printed::default();
     let mut session = crate::Session {
@@ -249,6 +325,7 @@ async fn run_with(
         output: line.output,
         now: orchestrator_model::Timestamp(0),
         local,
+        limit: None,
     };
     let outcome = line.verb.run(&mut session).await;
     (printed, outcome)

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::glob;
 use super::page::{self, read};
 use super::resolve::{Kind, resolve};
-use super::select::{self, Each, Selected};
+use super::select::{self, Each, Numbers, Selected};
 use super::session::Session;
 use super::table::{self, Column, Width};
 use orchestrator_api_types::{
@@ -30,6 +30,8 @@ pub struct Args {
     /// a pattern like 'web-*', which means instances, and where none has such a name, clients
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
+    #[command(flatten)]
+    which: Numbers,
     /// Whether it reaches this one, and by which rule: an address, or a client or an instance as above
     #[arg(long, value_name = "WHOM")]
     to: Option<String>,
@@ -48,7 +50,10 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     };
     let mut meant = Vec::new();
     for word in &args.ids {
-        meant.extend(of_word(word, session).await?);
+        meant.extend(match args.which.instances.is_empty() {
+            true => of_word(word, session).await?,
+            false => paths(&select::select(std::slice::from_ref(word), &args.which, session).await?),
+        });
     }
     let mut all = Each::new(meant.len());
     let mut items: Vec<Value> = Vec::new();

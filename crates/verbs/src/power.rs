@@ -69,7 +69,7 @@ impl Change {
 pub(super) async fn run(change: Change, args: &Args, session: &mut Session<'_>) -> Result<(), Failure> {
     let Names { names, which } = &args.names;
     let chosen = select_to(change.doing(), names, which, session).await?;
-    let limit = which.timeout.unwrap_or(wait::LIMIT);
+    let limit = session.limit.unwrap_or(wait::LIMIT);
     let api = session.api;
     let mut changes: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
     for one in &chosen {

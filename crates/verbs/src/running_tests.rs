@@ -20,6 +20,7 @@ async fn run_with(line: &[&str], world: &World, local: &dyn Local) -> (Printed, 
         output: line.output,
         now: NOW,
         local,
+        limit: None,
     };
     let outcome = line.verb.run(&mut session).await;
     (printed, outcome)
@@ -307,4 +308,24 @@ async fn other_verbs_take_patterns_too() {
     );
     run("pin web-0", &world).await.1.unwrap();
     assert_eq!(world.asked(&format!("POST /v1/instances/{}/pin", id(0))).len(), 1);
+}
+
+#[tokio::test]
+async fn single_instances_of_a_service_are_shown_by_their_numbers() {
+    let world = World::default();
+    let (printed, outcome) = run("show web -i 0 2-4 -o name", &world).await;
+    outcome.unwrap();
+    assert_eq!(
+        printed.lines.join("\n").split('\n').collect::<Vec<_>>(),
+        [id(0), id(2), id(3), id(4)]
+    );
+    let failure = run("show web -i 40", &world).await.1.unwrap_err();
+    assert_eq!(failure.code(), 3, "{failure}");
+    // What is asked is the policy of these alone.
+    let world = World::default();
+    run("policy web -i 1 3 -o json", &world).await.1.unwrap();
+    let asked = world.asked("GET /v1/instances/");
+    let asked: Vec<String> = asked.into_iter().filter(|path| path.ends_with("/policy")).collect();
+    assert_eq!(asked, [1, 3].map(|n| format!("GET /v1/instances/{}/policy", id(n))));
+    assert_eq!(run("policy web -i 40", &world).await.1.unwrap_err().code(), 3);
 }

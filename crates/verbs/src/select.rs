@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::choose::{Consent, ask};
-use super::failure::Failure;
+use super::failure::{Failure, LATE};
 use super::glob;
 use super::page;
 use super::resolve::{Kind, resolve};
@@ -32,9 +32,6 @@ pub(crate) struct Which {
     /// Ask nothing, also for more than one instance
     #[arg(short, long, visible_alias = "yes")]
     pub(crate) force: bool,
-    /// How long it may take, like 30s or 5m
-    #[arg(short, long, value_name = "TIMEOUT", value_parser = span)]
-    pub(crate) timeout: Option<Duration>,
 }
 
 /// Names of instances on a line.
@@ -338,6 +335,8 @@ fn none(pattern: String) -> Failure {
 pub(crate) struct Each {
     of: usize,
     failed: usize,
+    /// How many of those were not done in time.
+    late: usize,
     /// The failure of the only instance.
     only: Option<Failure>,
 }
@@ -352,6 +351,7 @@ impl Each {
         Self {
             of,
             failed: 0,
+            late: 0,
             only: None,
         }
     }
@@ -359,6 +359,7 @@ impl Each {
     /// Reports a failure. That of the only instance is the result of the verb.
     pub(crate) fn failed(&mut self, name: &str, failure: Failure, session: &mut Session<'_>) {
         self.failed += 1;
+        self.late += usize::from(failure.code() == LATE);
         match self.of {
             1 => self.only = Some(failure),
             _ => session.warn_about(name, &failure),
@@ -370,7 +371,11 @@ impl Each {
         match (self.only, self.failed) {
             (Some(failure), _) => Err(failure),
             (None, 0) => Ok(()),
-            (None, failed) => Err(Failure::Some { failed, of: self.of }),
+            (None, failed) => Err(Failure::Some {
+                failed,
+                of: self.of,
+                code: if self.late == failed { LATE } else { 1 },
+            }),
         }
     }
 }

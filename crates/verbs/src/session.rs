@@ -1,6 +1,7 @@
 //! The session of a verb: its API, its output and its time.
 
 use std::io;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::ValueEnum;
@@ -118,6 +119,8 @@ pub struct Session<'a> {
     pub now: Timestamp,
     /// What is at hand where the line was typed.
     pub local: &'a dyn Local,
+    /// How long the verb may take; `None` for as long as it takes, or as its own default says.
+    pub limit: Option<Duration>,
 }
 
 impl Session<'_> {

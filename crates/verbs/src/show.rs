@@ -7,7 +7,7 @@ use super::choose::{CLIENT, SERVICE};
 use super::failure::Failure;
 use super::glob;
 use super::resolve::{Kind, resolve};
-use super::select::{self, Each, Selected};
+use super::select::{self, Each, Numbers, Selected};
 use super::session::Session;
 use super::{order, page, service, table, view};
 use orchestrator_model::{Id, Timestamp};
@@ -19,6 +19,8 @@ pub struct Args {
     /// 'web-*' means instances; where none has such a name, services, and else clients
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
+    #[command(flatten)]
+    which: Numbers,
 }
 
 /// A thing that is shown.
@@ -38,7 +40,11 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
     let mut all = Each::new(args.ids.len());
     let mut shown = Vec::new();
     for word in &args.ids {
-        match meant(word, session).await {
+        let found = match args.which.instances.is_empty() {
+            true => meant(word, session).await,
+            false => numbered_of(word, &args.which, session).await,
+        };
+        match found {
             Ok(found) => shown.extend(found),
             Err(failure) => all.failed(word, failure, session),
         }
@@ -75,6 +81,13 @@ async fn print(one: &Shown, session: &mut Session<'_>) -> Result<(), Failure> {
         What::Service => service::render_one(&one.item, now, width)?,
     };
     session.print(&text)
+}
+
+/// The instances of these numbers that a word means, also where the word alone means a service.
+async fn numbered_of(word: &str, of: &Numbers, session: &Session<'_>) -> Result<Vec<Shown>, Failure> {
+    let words = [word.to_owned()];
+    let found = select::named_also_gone(&words, session).await?;
+    instances(select::numbered(found, &words, of)?, session.api).await
 }
 
 /// What a word means.

@@ -128,6 +128,7 @@ async fn run(line: &str, api: &Store, local: &dyn Local) -> (Printed, Result<(),
         output: line.output,
         now: Timestamp(1_700_000_000_000),
         local,
+        limit: None,
     };
     let outcome = line.verb.run(&mut session).await;
     (printed, outcome)

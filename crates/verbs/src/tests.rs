@@ -265,6 +265,7 @@ pub(crate) async fn run_at(line: &str, api: &dyn Api, mut printed: Printed) -> (
         output: line.output,
         now: NOW,
         local: &Nothing,
+        limit: None,
     };
     let outcome = line.verb.run(&mut session).await;
     (printed, outcome)

@@ -1,5 +1,7 @@
 //! `orchestrator volume`: directories that outlive instances.
 
+use std::time::Instant;
+
 use clap::Subcommand;
 use futures_util::StreamExt;
 use orchestrator_api_types::{Keep, Owner, VolumeView};
@@ -14,6 +16,7 @@ use crate::failure::Failure;
 use crate::image::amount;
 use crate::local::DASH;
 use crate::page;
+use crate::progress::copied;
 use crate::session::{Channel, Output, Session};
 use crate::table::{Column, Width, columns};
 
@@ -186,10 +189,13 @@ async fn write_out(path: String, session: &mut Session<'_>) -> Result<(), Failur
         });
     }
     let mut archive = open(path, session.api).await?;
+    let mut written = Written::begin();
     while let Some(piece) = next(&mut archive).await? {
         session.sink.ready().await;
         session.sink.write(Channel::Bytes, &piece).map_err(Failure::Print)?;
+        written.add(&piece, session);
     }
+    session.sink.progress("");
     Ok(())
 }
 
@@ -202,10 +208,35 @@ async fn write_file(path: String, file: &str, session: &mut Session<'_>) -> Resu
     };
     let mut out = session.local.create(file).await.map_err(fault)?;
     let mut archive = open(path, session.api).await?;
+    let mut written = Written::begin();
     while let Some(piece) = next(&mut archive).await? {
         out.write(&piece).await.map_err(fault)?;
+        written.add(&piece, session);
     }
+    session.sink.progress("");
     out.place().await.map_err(fault)
+}
+
+/// How much of an archive is written.
+struct Written {
+    bytes: u64,
+    began: Instant,
+}
+
+impl Written {
+    fn begin() -> Self {
+        Self {
+            bytes: 0,
+            began: Instant::now(),
+        }
+    }
+
+    fn add(&mut self, piece: &[u8], session: &mut Session<'_>) {
+        self.bytes += piece.len() as u64;
+        session
+            .sink
+            .progress(&copied("volume export", self.bytes, self.began.elapsed()));
+    }
 }
 
 async fn open(path: String, api: &dyn Api) -> Result<Stream, Failure> {

@@ -134,6 +134,7 @@ async fn run_line(shared: &Shared, api: &InsideApi, parts: Parts, mut printer: P
         output: line.output,
         now: shared.app.control.now(),
         local: &parts,
+        limit: None,
     };
     let ended = line.verb.run(&mut session).await;
     let told = printer.end().map_err(Failure::Print);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use orchestrator_api_types::{Doctor, Severity};
+use orchestrator_model::parse_lifespan;
 
 use super::check::SettingsFile;
 use super::failure::Failure;
@@ -31,11 +32,14 @@ pub(super) struct Args {
     /// Say what was seen where nothing is wrong, too
     #[arg(short, long)]
     verbose: bool,
+    /// How long the daemon may take to examine or to mend, like 30s or 5m
+    #[arg(short, long, value_name = "TIMEOUT", value_parser = parse_lifespan)]
+    timeout: Option<Duration>,
 }
 
 /// Examines the system. Ends with 1 if an error is found, or is left after `--fix`.
 pub(super) async fn run(args: &Args, output: Output, api: Client) -> Result<ExitCode, Failure> {
-    let doctor = examine(args, &api.with_limit(LIMIT)).await?;
+    let doctor = examine(args, &api.with_limit(args.timeout.unwrap_or(LIMIT))).await?;
     match output {
         Output::Json | Output::Yaml | Output::Name => table::print(&table::data(output, &doctor)?)?,
         Output::Table | Output::Wide => table::print(&render::render(&doctor, args.verbose, args.fix))?,

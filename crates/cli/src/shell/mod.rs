@@ -6,8 +6,9 @@ mod history;
 mod prompt;
 
 use std::io::{self, BufRead, IsTerminal};
+use std::time::Duration;
 
-use orchestrator_model::Timestamp;
+use orchestrator_model::{Timestamp, parse_lifespan};
 use orchestrator_verbs::{Line, Output, Session};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -34,6 +35,9 @@ pub(super) struct Args {
     /// Run this one line, and end with its exit code
     #[arg(short = 'c', long = "command", value_name = "LINE")]
     line: Option<String>,
+    /// How long each line may take that has no -t of its own, like 30s or 5m
+    #[arg(short, long, value_name = "TIMEOUT", value_parser = parse_lifespan)]
+    timeout: Option<Duration>,
 }
 
 /// What follows a line.
@@ -64,6 +68,7 @@ pub(super) fn run(args: &Args, output: Output, api: Client) -> Result<u8, Failur
         interrupts,
         api,
         output,
+        limit: args.timeout,
     };
     match &args.line {
         Some(line) => Ok(match shell.line(line) {
@@ -80,6 +85,7 @@ struct Shell {
     interrupts: Signal,
     api: Client,
     output: Output,
+    limit: Option<Duration>,
 }
 
 impl Shell {
@@ -168,6 +174,7 @@ impl Shell {
             interrupts,
             api,
             output,
+            limit,
         } = self;
         let mut session = Session {
             api: &*api,
@@ -178,6 +185,7 @@ impl Shell {
             },
             now: Timestamp::wall(),
             local: &Here,
+            limit: *limit,
         };
         let ended = runtime.block_on(async {
             tokio::select! {

@@ -12,13 +12,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
 use super::Job;
-use super::one::{Running, Said, within};
+use super::one::{Running, Said};
 use crate::api::Api;
-use crate::failure::Failure;
+use crate::failure::{Failure, LATE};
 use crate::prefix::Prefixes;
 use crate::progress::elapsed;
 use crate::select::{Each, Selected};
 use crate::session::{Channel, Session};
+use crate::timed::within;
 
 /// Pieces of output that wait to be printed.
 const WAITING: usize = 256;
@@ -49,11 +50,10 @@ pub(super) async fn run(
     chosen: &[Selected],
     job: &Job,
     at_once: usize,
-    limit: Option<Duration>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
     let (sender, mut pieces) = mpsc::channel::<Piece>(WAITING);
-    let api = session.api;
+    let (api, limit) = (session.api, session.limit);
     let ended = AtomicUsize::new(0);
     let mut commands: Vec<BoxFuture<'_, _>> = Vec::with_capacity(chosen.len());
     for (place, one) in chosen.iter().enumerate() {
@@ -163,7 +163,7 @@ fn print(
     mut kept: BTreeMap<usize, [Vec<u8>; 2]>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
-    let of = outcomes.len();
+    let (of, mut late) = (outcomes.len(), 0);
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let all: Vec<Outcome> = outcomes
         .into_iter()
@@ -172,7 +172,11 @@ fn print(
             let [stdout, stderr] = kept.remove(&place).unwrap_or_default().map(text);
             let (exit_code, failure) = match outcome {
                 Ok(code) => (Some(code), None),
-                Err(failure) => (None, Some(orchestrator_runtime::causes::with_causes(&failure))),
+                Err(failure) => {
+                    let reason = orchestrator_runtime::causes::with_causes(&failure);
+                    late += usize::from(failure.code() == LATE);
+                    (None, Some(reason))
+                }
             };
             Outcome {
                 id: one.id.to_string(),
@@ -187,6 +191,9 @@ fn print(
     session.print_json(&all)?;
     match all.iter().filter(|one| one.exit_code != Some(0)).count() {
         0 => Ok(()),
-        failed => Err(Failure::Some { failed, of }),
+        failed => {
+            let code = if late == failed { LATE } else { 1 };
+            Err(Failure::Some { failed, of, code })
+        }
     }
 }

@@ -83,13 +83,13 @@ pub(super) async fn run(args: &Args, session: &mut Session<'_>) -> Result<(), Fa
                 ),
             });
         };
-        return one::with_input(one, job, is_interactive, args.which.timeout, session).await;
+        return one::with_input(one, job, is_interactive, session).await;
     }
     let doing = format!("run {} in", args.command[0]);
     let chosen = select_to(&doing, names, &args.which, session).await?;
     match chosen.as_slice() {
-        [one] if !session.output.is_data() => one::alone(one, &job, args.which.timeout, session).await,
-        several => many::run(several, &job, usize::from(args.at_once), args.which.timeout, session).await,
+        [one] if !session.output.is_data() => one::alone(one, &job, session).await,
+        several => many::run(several, &job, usize::from(args.at_once), session).await,
     }
 }
 

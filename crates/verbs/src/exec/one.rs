@@ -1,11 +1,8 @@
 //! A command in one instance.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use orchestrator_api_types::{Exec, ExecEnd, FRAMES, Frame, FrameDecoder, FrameKind};
-use tokio::time::timeout;
 
 use super::Job;
 use crate::api::{Api, CallError, Stream};
@@ -14,6 +11,7 @@ use crate::local::{Typed, Typing};
 use crate::page;
 use crate::select::Selected;
 use crate::session::{Channel, Session};
+use crate::timed::within;
 
 /// A command that runs.
 pub(super) struct Running {
@@ -114,12 +112,8 @@ pub(super) fn result(code: i64) -> Result<(), Failure> {
 }
 
 /// Runs a command without input, and passes on what it writes as it is.
-pub(super) async fn alone(
-    one: &Selected,
-    job: &Job,
-    limit: Option<Duration>,
-    session: &mut Session<'_>,
-) -> Result<(), Failure> {
+pub(super) async fn alone(one: &Selected, job: &Job, session: &mut Session<'_>) -> Result<(), Failure> {
+    let limit = session.limit;
     let work = async {
         let running = Running::begin(one, &job.exec, &job.files, None, session.api).await?;
         pass_on(running, false, session).await
@@ -132,7 +126,6 @@ pub(super) async fn with_input(
     one: &Selected,
     job: Job,
     is_interactive: bool,
-    limit: Option<Duration>,
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
     let missing = |doing, what: &str| {
@@ -149,6 +142,7 @@ pub(super) async fn with_input(
         }
         false => (session.local.input().map_err(missing("read", "standard input"))?, None),
     };
+    let limit = session.limit;
     let work = async {
         let running = Running::begin(one, &exec, &files, Some(typing), session.api).await?;
         pass_on(running, is_interactive, session).await
@@ -164,16 +158,5 @@ async fn pass_on(mut running: Running, is_terminal: bool, session: &mut Session<
             Said::Ended(code) => return result(code),
         }
         .map_err(Failure::Print)?;
-    }
-}
-
-/// Gives up after a time. A command that was begun is not ended by that.
-pub(super) async fn within<T>(
-    limit: Option<Duration>,
-    work: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    match limit {
-        Some(limit) => timeout(limit, work).await.unwrap_or(Err(Failure::TimedOut { limit })),
-        None => work.await,
     }
 }

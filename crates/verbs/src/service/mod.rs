@@ -6,9 +6,6 @@ mod list;
 mod operation;
 mod plan;
 
-use std::time::Duration;
-
-use orchestrator_model::parse_lifespan;
 use orchestrator_service::file::{self, Changes, Form};
 use serde_json::{Value, json};
 
@@ -78,7 +75,26 @@ pub struct ScaleArgs {
     waiting: Waiting,
 }
 
-/// Arguments of `bump` and of `undeploy`.
+/// Arguments of `bump`.
+#[derive(Debug, clap::Args)]
+pub struct BumpArgs {
+    #[command(flatten)]
+    of: NamesArgs,
+    /// Deploy them with this tag of their images, like 1.2
+    #[arg(short = 'v', long, value_name = "TAG", conflicts_with = "resume")]
+    tag: Option<String>,
+    /// Deploy them with this image, like registry.example/web:1.2
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["tag", "resume"])]
+    image: Option<String>,
+    /// Only show what would change
+    #[arg(long, conflicts_with = "resume")]
+    plan: bool,
+    /// Change the service only if it has this generation, which --plan shows
+    #[arg(long, value_name = "GENERATION", conflicts_with = "resume")]
+    expect: Option<u64>,
+}
+
+/// Arguments of `undeploy`.
 #[derive(Debug, clap::Args)]
 pub struct NamesArgs {
     /// Services, also by a pattern like 'web-*'
@@ -111,14 +127,11 @@ pub struct WaitArgs {
     /// Operations
     #[arg(value_name = "OPERATION", required = true)]
     ids: Vec<String>,
-    /// How long it may take, like 30s or 5m
-    #[arg(short, long, value_name = "TIMEOUT", value_parser = parse_lifespan)]
-    timeout: Option<Duration>,
 }
 
 pub(super) async fn deploy(args: &DeployArgs, session: &mut Session<'_>) -> Result<(), Failure> {
     if let Some(id) = &args.waiting.resume {
-        return operation::resume(std::slice::from_ref(id), args.waiting.timeout, session).await;
+        return operation::resume(std::slice::from_ref(id), session).await;
     }
     if args.files.iter().filter(|name| *name == DASH).count() > 1 {
         return Err(Failure::Usage {
@@ -131,15 +144,7 @@ pub(super) async fn deploy(args: &DeployArgs, session: &mut Session<'_>) -> Resu
     }
     let mut begun = Begun::default();
     for (name, keys) in all {
-        let mut query = Vec::new();
-        let expect = args.expect.map(|expect| expect.to_string());
-        if args.plan {
-            query.push(("plan", "true"));
-        }
-        if let Some(expect) = &expect {
-            query.push(("expect", expect));
-        }
-        let path = page::with_query(&path_of(&name, ""), &query);
+        let path = held_to(&name, "", args.plan, args.expect);
         let answer = session.api.put(&path, keys.to_string().into_bytes()).await;
         begun.take(&name, answer, session);
     }
@@ -147,6 +152,15 @@ pub(super) async fn deploy(args: &DeployArgs, session: &mut Session<'_>) -> Resu
         true => plan::print(begun, session),
         false => operation::finish(begun, &args.waiting, session).await,
     }
+}
+
+/// The path of a change that is only planned, or held to a generation.
+fn held_to(name: &str, verb: &str, plan: bool, expect: Option<u64>) -> String {
+    let expect = expect.map(|expect| expect.to_string());
+    let plan = plan.then_some(("plan", "true"));
+    let expect = expect.as_deref().map(|expect| ("expect", expect));
+    let query: Vec<_> = plan.into_iter().chain(expect).collect();
+    page::with_query(&path_of(name, verb), &query)
 }
 
 /// The services of a file with their names, changed as the line says.
@@ -187,15 +201,36 @@ pub(super) async fn scale(args: &ScaleArgs, session: &mut Session<'_>) -> Result
     change(services, ("scale", &body), args.consent, &args.waiting, session).await
 }
 
-pub(super) async fn bump(args: &NamesArgs, session: &mut Session<'_>) -> Result<(), Failure> {
-    change(
-        &args.services,
-        ("bump", &Value::Null),
-        args.consent,
-        &args.waiting,
-        session,
-    )
-    .await
+pub(super) async fn bump(args: &BumpArgs, session: &mut Session<'_>) -> Result<(), Failure> {
+    let NamesArgs {
+        services,
+        consent,
+        waiting,
+    } = &args.of;
+    if let Some(id) = &waiting.resume {
+        return operation::resume(std::slice::from_ref(id), session).await;
+    }
+    // A plan changes nothing, so that nobody is asked.
+    let consent = Consent {
+        force: consent.force || args.plan,
+    };
+    let names = SERVICE
+        .meant_to("bump", services, consent, session.api, session.local)
+        .await?;
+    let body = match (&args.tag, &args.image) {
+        (None, None) => Vec::new(),
+        (tag, image) => json!({ "tag": tag, "image": image }).to_string().into_bytes(),
+    };
+    let mut begun = Begun::default();
+    for name in names {
+        let path = held_to(&name, "bump", args.plan, args.expect);
+        let answer = session.api.post(&path, body.clone()).await;
+        begun.take(&name, answer, session);
+    }
+    match args.plan {
+        true => plan::print(begun, session),
+        false => operation::finish(begun, waiting, session).await,
+    }
 }
 
 pub(super) async fn rollback(args: &RollbackArgs, session: &mut Session<'_>) -> Result<(), Failure> {
@@ -215,7 +250,7 @@ pub(super) async fn undeploy(args: &NamesArgs, session: &mut Session<'_>) -> Res
 }
 
 pub(super) async fn wait(args: &WaitArgs, session: &mut Session<'_>) -> Result<(), Failure> {
-    operation::resume(&args.ids, args.timeout, session).await
+    operation::resume(&args.ids, session).await
 }
 
 /// Pauses or resumes services.
@@ -242,7 +277,7 @@ async fn change(
     session: &mut Session<'_>,
 ) -> Result<(), Failure> {
     if let Some(id) = &waiting.resume {
-        return operation::resume(std::slice::from_ref(id), waiting.timeout, session).await;
+        return operation::resume(std::slice::from_ref(id), session).await;
     }
     let doing = if verb.is_empty() { "remove" } else { verb };
     let names = SERVICE

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use orchestrator_api_types::{Deployment, Operation, Service};
-use orchestrator_model::parse_lifespan;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
@@ -33,9 +32,6 @@ const BETWEEN: Duration = Duration::from_millis(20);
 /// How long the end of an operation is waited for.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Waiting {
-    /// How long it may take, like 30s or 5m
-    #[arg(short, long, value_name = "TIMEOUT", value_parser = parse_lifespan)]
-    pub(super) timeout: Option<Duration>,
     /// Do not wait for the end: print the operation, which `wait` waits for
     #[arg(short, long)]
     pub(super) detach: bool,
@@ -45,8 +41,8 @@ pub(super) struct Waiting {
 }
 
 /// Waits for the ends of operations that somebody began.
-pub(super) async fn resume(ids: &[String], limit: Option<Duration>, session: &mut Session<'_>) -> Result<(), Failure> {
-    let limit = limit.unwrap_or(LIMIT);
+pub(super) async fn resume(ids: &[String], session: &mut Session<'_>) -> Result<(), Failure> {
+    let limit = session.limit.unwrap_or(LIMIT);
     let until = Instant::now() + limit;
     let (mut outcome, mut items) = (Begun::default(), Vec::new());
     for id in ids {
@@ -69,7 +65,7 @@ pub(super) async fn resume(ids: &[String], limit: Option<Duration>, session: &mu
 
 /// Waits for the ends of what was begun. The last failure is that of the line; the others are reported.
 pub(super) async fn finish(mut begun: Begun, waiting: &Waiting, session: &mut Session<'_>) -> Result<(), Failure> {
-    let limit = waiting.timeout.unwrap_or(LIMIT);
+    let limit = session.limit.unwrap_or(LIMIT);
     let until = Instant::now() + limit;
     let mut items = Vec::new();
     for item in std::mem::take(&mut begun.items) {

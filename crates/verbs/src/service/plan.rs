@@ -24,8 +24,8 @@ pub(super) fn print(plans: Begun, session: &mut Session<'_>) -> Result<(), Failu
 fn print_one(plan: &Deployment, session: &mut Session<'_>) -> Result<(), Failure> {
     let what = match (plan.generation, plan.changes.is_empty(), plan.replaces) {
         (0, _, _) => "it is new",
-        (_, true, _) => "nothing changes",
-        (_, false, true) => "its instances are replaced",
+        (_, _, true) => "its instances are replaced",
+        (_, true, false) => "nothing changes",
         (_, false, false) => "its instances stay",
     };
     session.print(&format!("{}: {what} (--expect {})", plan.name, plan.generation))?;
