@@ -115,6 +115,8 @@ fn an_application_of_marathon_is_converted_and_nothing_of_it_is_dropped_silently
         "ports": {"http": 8080},
         "health": {"http": "/", "port": "http", "every": "2s", "timeout": "1s", "failures": 3},
         "strategy": {"within": "30s", "order": "start-first", "surge": 1},
+        "route": [{"host": "python1.service.consul", "port": "http"}],
+        "values": {"HAPROXY_GROUP": "external"},
     });
     assert_eq!(all[0].keys, expected);
     let warnings = all[0].warnings.join("\n");
@@ -127,6 +129,36 @@ fn an_application_of_marathon_is_converted_and_nothing_of_it_is_dropped_silently
         warnings.contains("acceptedResourceRoles: has no counterpart here"),
         "{warnings}"
     );
+}
+
+/// The same application is reached under the same name, whichever file it is deployed from.
+#[test]
+fn the_examples_of_marathon_have_the_routes_of_their_services() {
+    for (marathon, service) in [
+        (
+            include_str!("../../../../examples/services/deploy1_marathon.json"),
+            include_str!("../../../../examples/services/python1.toml"),
+        ),
+        (
+            include_str!("../../../../examples/services/deploy2_marathon.json"),
+            include_str!("../../../../examples/services/python2.toml"),
+        ),
+    ] {
+        let mut converted = read("web.json", None, marathon.as_bytes()).unwrap()[0].keys.clone();
+        converted["network"] = json!("br0");
+        let settings = orchestrator_settings::parse(
+            "[[network]]\nname = \"br0\"\nprefix = \"fd39::/64\"\ninstances = \"fd39::1:0/112\"\n",
+            std::iter::empty(),
+        )
+        .unwrap();
+        let read = |keys: &serde_json::Value| {
+            crate::ServiceSpec::read(keys, &settings).unwrap_or_else(|faults| panic!("{faults}"))
+        };
+        let (converted, written) = (read(&converted), read(&one("web.toml", service)));
+        assert_eq!(converted.routes, written.routes);
+        assert_eq!(converted.routes.len(), 1);
+        assert_eq!(converted.ports, written.ports);
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod constraints;
 mod container;
 mod health;
+mod labels;
 mod upgrade;
 
 use serde_json::{Map, Value as Json, json};
@@ -40,7 +41,7 @@ pub(super) fn convert(app: &Json) -> Document {
             // `cmd` warns of `args` beside it, and takes precedence.
             "container" | "args" => {}
             "env" => put_environment(value, &mut out),
-            "labels" => put_labels(value, &mut out),
+            "labels" => labels::convert(value, &mut out),
             "healthChecks" => health::convert(value, &mut out),
             "constraints" => constraints::convert(value, &mut out),
             "upgradeStrategy" => upgrade::convert(value, app.get("instances"), &mut out),
@@ -146,16 +147,6 @@ fn put_environment(value: &Json, out: &mut Converted) {
                 let what = "is no text, and is left out; name a source: { file = \"…\" } or { credential = \"…\" }";
                 out.warn(&format!("env.{name}"), what);
             }
-        }
-    }
-}
-
-fn put_labels(value: &Json, out: &mut Converted) {
-    out.unknown_unless_table("labels", value);
-    for (name, value) in value.as_object().into_iter().flatten() {
-        match text_of(value) {
-            Some(text) => out.put_in("values", name, text),
-            None => out.unknown(&format!("labels.{name}")),
         }
     }
 }
