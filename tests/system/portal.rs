@@ -1,14 +1,19 @@
 //! The page of a client, and the front door while nothing is behind it.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 use std::time::Duration;
 
+use nix::net::if_::if_nametoindex;
 use orchestrator::model::Timestamp;
 use orchestrator_lab::{Daemon, Dhclient, Lab, Namespace, SelfSigned, wait_for};
+use orchestrator_wire::{
+    CAPTIVE_PORTAL, ELAPSED_TIME, INFORMATION_REQUEST, Message, REPLY, client_id, duid_ll, message, option,
+    option_request,
+};
 use serde_json::Value;
 
 use crate::images::succeeds;
-use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, first_process, text};
+use crate::site::{BINARY, PATIENCE, PREFIX, Plan, Site, first_process, text, wait_link_local};
 
 fn plan(template: &str) -> Plan {
     Plan {
@@ -280,6 +285,7 @@ fn with_a_certificate_the_api_of_captive_portals_is_served_by_https() {
     let machine = site.machine("client");
     let mut client = Dhclient::boot(&machine, "eth0").unwrap();
     site.wait_ready_for(client.address(PATIENCE).unwrap());
+    assert_eq!(uri_by_dhcp(&site), Some(format!("https://{NAME}/api")));
     let resolve = format!("{NAME}:443:[{PREFIX}::d1]");
     let https = |arguments: &[&str], path: &str| {
         let url = format!("https://{NAME}{path}");
@@ -375,4 +381,34 @@ fn keys_of_a_reservation_and_of_the_command_line_reach_an_instance() {
     let reserved = site.daemon.items("/v1/reservations").unwrap();
     cli(&["reservation", "remove", &text(&reserved[0], "id")]);
     assert_eq!(inside("keys"), "");
+}
+
+/// The URI of a captive portal that the daemon gives to a client that asks for it by DHCPv6 (RFC 8910).
+fn uri_by_dhcp(site: &Site) -> Option<String> {
+    let machine = site.machine("asking");
+    wait_link_local(&machine);
+    let open = || (UdpSocket::bind("[::]:546").unwrap(), if_nametoindex("eth0").unwrap());
+    let (socket, interface) = machine.within(open);
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let options = [
+        client_id(&duid_ll([2, 0, 0, 0, 0, 9])),
+        option(ELAPSED_TIME, &[0; 2]),
+        option_request(&[CAPTIVE_PORTAL]),
+    ];
+    let servers = SocketAddrV6::new("ff02::1:2".parse().unwrap(), 547, 0, interface);
+    socket
+        .send_to(&message(INFORMATION_REQUEST, [1, 0, 3], &options), servers)
+        .unwrap();
+    let mut room = [0; 1500];
+    let length = socket.recv(&mut room).unwrap();
+    let reply = Message::parse(&room[..length]);
+    assert_eq!(reply.kind, REPLY);
+    let uri = reply.options.get(CAPTIVE_PORTAL)?;
+    Some(String::from_utf8(uri.to_vec()).unwrap())
+}
+
+#[test]
+fn without_a_certificate_no_client_is_told_of_the_captive_portal() {
+    let site = Site::start(&plan(""));
+    assert_eq!(uri_by_dhcp(&site), None);
 }

@@ -27,6 +27,7 @@ pub(super) async fn engines(declared: &Declared, pins: &[ImagePin]) -> Vec<Findi
             if let Ok(capabilities) = engine.learn_capabilities().await {
                 findings.extend(cannot(engine.name(), capabilities, &needs));
                 findings.extend(disks(declared, engine.name(), capabilities));
+                findings.extend(unlimited_disks(declared, engine.name(), capabilities));
             }
         }
     }
@@ -173,6 +174,28 @@ pub(super) fn disks(declared: &Declared, engine: &str, capabilities: Capabilitie
     limited
         .map(|template| Finding::there(format!("template {}", template.name), what.clone()))
         .collect()
+}
+
+/// One finding for all templates in use on an engine with a container that no `disk` limits.
+pub(super) fn unlimited_disks(declared: &Declared, engine: &str, capabilities: Capabilities) -> Option<Finding> {
+    let has_none = |template: &&Template| {
+        let mut containers = template.settings.containers();
+        template.settings.engine == engine && containers.any(|(_, container)| container.resources.disk.is_none())
+    };
+    let names: Vec<&str> = (declared.templates_in_use().filter(has_none))
+        .map(|template| template.name.as_str())
+        .collect();
+    let subject = match names.as_slice() {
+        [] => return None,
+        [name] => format!("template {name}"),
+        names => format!("templates {}", names.join(", ")),
+    };
+    let mend = match capabilities.has(Capability::Disk) {
+        true => "set `disk`",
+        false => "this engine cannot limit `disk`, another kind can (docs/limits.md)",
+    };
+    let what = format!("no `disk` limits what is written: an instance can fill the disk of engine {engine}; {mend}");
+    Some(Finding::there(subject, what))
 }
 
 /// A finding about an image by its name. Instances of templates that are pinned do not need the name any more.

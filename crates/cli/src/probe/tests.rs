@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use orchestrator_model::HostId;
 use orchestrator_plugin::{Capabilities, Capability, EngineError, ImageFacts};
 
-use super::engines::{cannot, found_image, found_pin, images, needs, pins_of, templates_of};
+use super::engines::{cannot, found_image, found_pin, images, needs, pins_of, templates_of, unlimited_disks};
 use super::*;
 
 fn settings(text: &str) -> Settings {
@@ -190,4 +190,33 @@ async fn an_interface_that_is_no_bridge_is_told_apart() {
         "make bridge no-such-bridge, or set create = true",
     );
     assert_eq!(bridges(&settings).await, [missing]);
+}
+
+#[test]
+fn the_templates_of_an_engine_whose_instances_can_fill_its_disk_are_told_at_once() {
+    let link = |templates: &str| {
+        declared(settings(&format!(
+            "[[link]]\nbridge = \"br0\"\naddress = \"fd39::1/64\"\npool = \"fd39::1:0/112\"\n\
+             instances = \"fd39::2:0/112\"\ntemplate = [\"bounded\", \"shell\", \"web\"]\n\
+             [template.bounded]\nimage = \"a\"\ndisk = \"1GiB\"\n{templates}"
+        )))
+    };
+    let open = link("[template.shell]\nimage = \"a\"\n[template.web]\nimage = \"a\"\ndisk = \"none\"\n");
+    let all = Capabilities::all();
+    let found = unlimited_disks(&open, "docker", all).unwrap();
+    let said = "no `disk` limits what is written: an instance can fill the disk of engine docker; set `disk`";
+    assert_eq!(found, Finding::there("templates shell, web", said));
+    assert_eq!(
+        unlimited_disks(&open, "other", all),
+        None,
+        "no template is of this engine"
+    );
+    let one = link("[template.shell]\nimage = \"a\"\n[template.web]\nimage = \"a\"\ndisk = \"2GiB\"\n");
+    let found = unlimited_disks(&one, "docker", all.without(Capability::Disk)).unwrap();
+    let said = "no `disk` limits what is written: an instance can fill the disk of engine docker; this engine cannot \
+                limit `disk`, another kind can (docs/limits.md)";
+    assert_eq!(found, Finding::there("template shell", said));
+    let none =
+        link("[template.shell]\nimage = \"a\"\ndisk = \"1GiB\"\n[template.web]\nimage = \"a\"\ndisk = \"2GiB\"\n");
+    assert_eq!(unlimited_disks(&none, "docker", all), None);
 }

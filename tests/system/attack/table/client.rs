@@ -108,7 +108,7 @@ fn sources(t: &mut Table<'_>) {
 }
 
 fn frames(t: &mut Table<'_>) {
-    use Who::{Alice, Hers, Host, Mallory};
+    use Who::{Alice, Hers, Host, Mallory, User};
     let neighbor = Some("neighbor");
     for (name, whose, to) in [
         ("another client's address to the host", Alice, Host),
@@ -151,6 +151,18 @@ fn frames(t: &mut Table<'_>) {
         Through::At(Host),
         Some("relay"),
     );
+    // What clients ask of servers goes to a group, and a bridge floods it. No instance is to answer, nor to see who asks.
+    for (number, instance) in [(900_011, Hers), (900_012, User)] {
+        let solicit = [&[1, 0, 0, 1][..], &mark(number)].concat();
+        let solicit = packet::udp(t.group(Mallory, "ff02::1:2"), (546, 547), &solicit);
+        t.add(
+            &format!("a Solicit that {instance:?} hears"),
+            Mallory,
+            Act::Frame(solicit),
+            Through::At(instance),
+            None,
+        );
+    }
     if t.stage.shape.lines.contains("bind_ports") {
         let ends = t.ends(Alice, Host);
         let frame = packet::udp(ends, (9000, 53), &mark(900_010));
