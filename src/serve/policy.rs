@@ -66,6 +66,7 @@ impl PolicyDesk {
             links,
             mut bindings,
             rules,
+            unbound,
         } = explain(from.party(), &links, &applied);
         let fault = self.fault();
         if fault.is_some() {
@@ -76,7 +77,7 @@ impl PolicyDesk {
         let (drops, uncounted) = match self.counts().await {
             Ok(counts) => {
                 let macs: Vec<[u8; 6]> = bindings.iter().map(|binding| binding.link_layer.0).collect();
-                (drops(from.instance.as_ref(), &macs, &counts), None)
+                (drops(from.instance.as_ref(), &macs, &counts), unbound)
             }
             Err(reason) => (Vec::new(), Some(reason)),
         };

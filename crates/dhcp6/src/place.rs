@@ -11,7 +11,8 @@ use std::net::Ipv6Addr;
 pub struct Place {
     /// The client's link-local address; for a relayed client the peer address of the relay agent next to it.
     pub link_local: Option<Ipv6Addr>,
-    /// The link-layer address of the frame; `None` if the caller does not see it, and for relayed clients.
+    /// The link-layer address of the frame, if the caller sees it; for a relayed client the one that the relay agent next
+    /// to it supplies (RFC 6939), if it does.
     pub link_layer: Option<[u8; 6]>,
     /// The address that the relay agent next to the server sent from; `None` for a client without relay agents.
     pub relay: Option<Ipv6Addr>,
@@ -127,6 +128,9 @@ mod tests {
         assert!(recorded.is_elsewhere(&place(Some("fe80::1"), None, Some("fe80::8"))));
         assert!(recorded.is_elsewhere(&place(Some("fe80::2"), None, Some("fe80::9"))));
         assert!(recorded.is_elsewhere(&place(Some("fe80::1"), Some(1), None)));
+        let supplied = place(Some("fe80::1"), Some(1), Some("fe80::9"));
+        assert!(!recorded.is_elsewhere(&supplied) && !supplied.is_elsewhere(&recorded));
+        assert!(supplied.is_elsewhere(&place(Some("fe80::1"), Some(2), Some("fe80::9"))));
     }
 
     #[test]

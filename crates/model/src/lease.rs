@@ -74,7 +74,8 @@ pub struct Lease {
 /// The place of a client on its link when a lease was granted. Its packets can be recognized by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GrantedTo {
-    /// The link-layer address that the client's message came from.
+    /// The link-layer address that the client's message came from; for a relayed client the one that its relay agent
+    /// supplied (RFC 6939), if any.
     pub link_layer: Option<LinkLayerAddress>,
     /// The link-local address that the client's message came from; for a relayed client the peer address of the relay
     /// agent next to it.

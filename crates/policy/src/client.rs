@@ -12,7 +12,7 @@ use crate::{Entry, Holder, LinkFacts, OwnerFacts, Why};
 /// An address or prefix that a client holds, and the place that it holds it at.
 pub(crate) struct Held<'f> {
     pub(crate) link: &'f LinkFacts,
-    /// The client's link-layer address; `None` if nobody knows it, as behind a relay agent.
+    /// The link-layer address that its packets are bound to; `None` if nothing is bound.
     pub(crate) mac: Option<[u8; 6]>,
     pub(crate) prefix: Ipv6Net,
     link_local: Option<Ipv6Addr>,
@@ -32,18 +32,40 @@ impl Held<'_> {
 /// A lease as one that is held.
 pub(crate) fn held<'f>(facts: &OwnerFacts, lease: &'f Lease, link: &'f LinkFacts) -> Held<'f> {
     let place = &lease.granted_to;
-    let holder = Holder::of(lease, facts.link_layer.as_ref());
-    let mac = holder.link_layer.as_ref();
-    let prefix = prefix_of(lease);
+    let is_relayed = place.relay.is_some();
+    let mac = match is_relayed {
+        false => place
+            .link_layer
+            .as_ref()
+            .or(facts.link_layer.as_ref())
+            .and_then(six_bytes),
+        true => relayed(lease, link),
+    };
     Held {
         link,
-        mac: mac.and_then(six_bytes).filter(|mac| may_be_bound(*mac, link)),
-        prefix,
+        mac: mac.filter(|mac| may_be_bound(*mac, link)),
+        prefix: prefix_of(lease),
         link_local: place.link_local,
-        port: place.port.clone().filter(|_| link.isolation.bind_ports),
+        port: place.port.clone().filter(|_| is_relayed || link.isolation.bind_ports),
         lease,
-        holder,
+        holder: Holder::of(lease, facts.link_layer.as_ref()),
     }
+}
+
+/// The link-layer address of a relayed client: as its relay agent supplied it (RFC 6939), else as its link-local address
+/// was formed from it, else as it is in its DUID. All of this is of this lease alone, so that another machine under the
+/// same DUID changes nothing.
+///
+/// `None` unless the lease came by a port that the operator trusts to relay.
+fn relayed(lease: &Lease, link: &LinkFacts) -> Option<[u8; 6]> {
+    let place = &lease.granted_to;
+    if !link.relays_at(place.port.as_deref()?) {
+        return None;
+    }
+    let supplied = place.link_layer.as_ref().and_then(six_bytes);
+    let formed = || place.link_local.and_then(formed_from);
+    let claimed = || lease.duid.link_layer().as_ref().and_then(six_bytes);
+    supplied.or_else(formed).or_else(claimed)
 }
 
 /// Which of the leases may speak with an instance on a link: those of the machine that has it.
@@ -93,8 +115,13 @@ fn may_be_bound(mac: [u8; 6], link: &LinkFacts) -> bool {
 /// Whether a client may have this link-local address: one that follows from an instance's link-layer address is no
 /// client's.
 fn may_ask(address: Ipv6Addr, link: &LinkFacts) -> bool {
+    address.is_unicast_link_local() && !formed_from(address).is_some_and(|mac| link.is_of_instances(mac))
+}
+
+/// The link-layer address that a link-local address was formed from (RFC 4291, appendix A), if it was.
+fn formed_from(address: Ipv6Addr) -> Option<[u8; 6]> {
     let [.., a, b, c, 0xff, 0xfe, d, e, g] = address.octets() else {
-        return address.is_unicast_link_local();
+        return None;
     };
-    address.is_unicast_link_local() && !link.is_of_instances([a ^ 2, b, c, d, e, g])
+    address.is_unicast_link_local().then_some([a ^ 2, b, c, d, e, g])
 }

@@ -11,7 +11,7 @@ use orchestrator_model::{Lease, Leased, LinkLayerAddress, Timestamp};
 /// the same client. They give it addresses, and nothing of that client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    pub(crate) link_layer: Option<LinkLayerAddress>,
+    link_layer: Option<LinkLayerAddress>,
     /// The relay agent, and the machine's link-local address behind it.
     relayed: Option<(Ipv6Addr, Option<Ipv6Addr>)>,
 }
@@ -21,10 +21,10 @@ impl Holder {
     pub fn of(lease: &Lease, link_layer: Option<&LinkLayerAddress>) -> Self {
         let place = &lease.granted_to;
         Self {
-            // Behind a relay agent the packets bear the agent's link-layer address.
+            // What is recorded of the client may be another machine's. Behind a relay agent, its peer address tells more.
             link_layer: match place.relay {
                 None => place.link_layer.as_ref().or(link_layer).cloned(),
-                Some(_) => None,
+                Some(_) => place.link_layer.clone(),
             },
             relayed: place.relay.map(|agent| (agent, place.link_local)),
         }

@@ -102,6 +102,18 @@ impl LinkFacts {
         })
     }
 
+    /// Whether the operator trusts what relay agents at a port of the bridge say about their clients.
+    pub(crate) fn relays_at(&self, port: &str) -> bool {
+        let ports = &self.isolation.ports;
+        ports.relay.contains(port) || ports.trusted.contains(port)
+    }
+
+    /// Whether packets from a port of the bridge pass without a check of their source.
+    pub(crate) fn passes_any_source(&self, port: &str) -> bool {
+        let ports = &self.isolation.ports;
+        ports.trusted.contains(port) || ports.router.contains(port)
+    }
+
     /// Whether this machine has the address on the link: its own, the front door or the portal.
     pub(crate) fn has(&self, address: Ipv6Addr) -> bool {
         let doors = [self.isolation.front_door, self.isolation.portal];

@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
-use orchestrator_lab::{Dhclient, Dhcpcd, Namespace, Program, TEST_PORT, wait_for};
+use orchestrator_lab::{Dhclient, Dhcpcd, Namespace, TEST_PORT, wait_for};
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -17,7 +17,7 @@ const PORT: u16 = 8080;
 /// How long a connection may take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(20);
 
-fn plan(link: &str, more: &str) -> Plan {
+pub(super) fn plan(link: &str, more: &str) -> Plan {
     Plan {
         link: format!("isolation = true\n{link}"),
         template: Some(format!("grace = \"1s\"\n{more}")),
@@ -42,7 +42,7 @@ fn senders(site: &Site) -> String {
 
 /// Nothing was counted for any cause.
 #[track_caller]
-fn nothing_is_counted(site: &Site) {
+pub(super) fn nothing_is_counted(site: &Site) {
     let counted: Vec<_> = counters(&site.host)
         .into_iter()
         .filter(|(_, packets)| *packets > 0)
@@ -84,7 +84,7 @@ fn reaches(instance: &Value, to: Ipv6Addr, port: u16) -> bool {
 
 /// A client and its instance reach each other, and the instance its metadata.
 #[track_caller]
-fn speak(site: &Site, machine: &Namespace, own: Ipv6Addr, instance: &Value) {
+pub(super) fn speak(site: &Site, machine: &Namespace, own: Ipv6Addr, instance: &Value) {
     if let Err(fault) = connect_from(machine, own, address(instance)) {
         panic!("{own} to its instance: {fault}: {}", senders(site));
     }
@@ -186,40 +186,5 @@ fn nothing_of_a_host_with_temporary_addresses_is_dropped() {
     for own in &own {
         speak(&site, &host, *own, &site.wait_ready_for(*own));
     }
-    nothing_is_counted(&site);
-}
-
-/// A client behind a relay agent on the link's own bridge, on a port that is for relay agents.
-#[test]
-fn nothing_of_a_client_behind_a_relay_agent_is_dropped() {
-    let plan = plan("relay_ports = [\"p-relay\"]", "");
-    let lab = orchestrator_lab::Lab::new().unwrap();
-    let host = lab.namespace("host").unwrap();
-    let settings = |place: &str| plan.pieces(place).with("[source.listener]\nrelays = [\"br0\"]").text();
-    let mut daemon = orchestrator_lab::Daemon::start(&host, crate::site::BINARY.as_ref(), settings).unwrap();
-    daemon.wait_until_ready(PATIENCE).unwrap();
-    let site = Site { lab, host, daemon };
-    let (relay, client) = (site.machine("relay"), site.lab.namespace("client").unwrap());
-    client.disable_dad().unwrap();
-    client.connect("eth0", &relay, "eth1", None).unwrap();
-    for words in [
-        format!("address add {PREFIX}::3/64 dev eth0 nodad"),
-        format!("address add {PREFIX}::4/128 dev eth1 nodad"),
-    ] {
-        relay.ip(&words).unwrap();
-    }
-    let mut command = relay.command("dhcrelay");
-    command.args(["-6", "-d", "--no-pid", "-I", "-l", "eth1", "-u", "eth0"]);
-    let mut program = Program::start(command, &site.lab.directory().join("dhcrelay.log")).unwrap();
-    program
-        .poll("the relay to listen", PATIENCE, || relay.has_udp(547).then_some(()))
-        .unwrap();
-    let mut dhclient = Dhclient::boot(&client, "eth0").unwrap();
-    let leased = dhclient.address(PATIENCE).unwrap();
-    site.wait_ready_for(leased);
-    dhclient.release().unwrap();
-    wait_for("the release", PATIENCE, || {
-        (site.lease(leased)?["state"] == "released").then_some(())
-    });
     nothing_is_counted(&site);
 }

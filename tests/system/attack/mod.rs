@@ -7,6 +7,7 @@ mod case;
 mod dhcp;
 mod honest;
 mod image;
+mod relayed;
 mod stage;
 mod table;
 mod tap;

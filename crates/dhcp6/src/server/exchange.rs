@@ -82,9 +82,10 @@ impl Exchange<'_> {
             // address, in the client's frame (RFC 6221).
             Some(client) if client != self.sent_from => {
                 let relay = Some(self.sent_from);
+                let shown = self.way.link_layer();
                 let place = Place {
                     link_local: Some(client),
-                    link_layer: None,
+                    link_layer: shown.and_then(|address| address.as_bytes().try_into().ok()),
                     relay,
                 };
                 (LinkLayerSource::NotObserved, place)

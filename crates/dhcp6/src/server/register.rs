@@ -57,7 +57,17 @@ pub(super) fn answer(
     }
     let change = match registration.valid.is_zero() {
         true => bindings.deregister(&client, registration.address, now),
-        false => Some(register(link, bindings, client, &registration, longest, now)?),
+        false => {
+            // The host sent from the address itself. Where it was relayed, the frame is the relay agent's.
+            let supplied = || way.link_layer().and_then(|address| address.as_bytes().try_into().ok());
+            let place = way.client_address().map(|_| Place {
+                link_local: None,
+                link_layer: supplied(),
+                relay: Some(*inbound.source.ip()),
+            });
+            let place = place.unwrap_or_default();
+            Some(register(link, bindings, (client, place), &registration, longest, now)?)
+        }
     };
     let mut reply = Reply::new(REPLY, message.transaction, server.as_bytes(), message.client);
     reply.put_bytes(OptionCode::IAAddr, registration.body.to_vec());
@@ -109,7 +119,7 @@ fn is_appropriate(link: &Link, bindings: &Bindings, client: &Duid, address: Ipv6
 fn register(
     link: &Link,
     bindings: &Bindings,
-    client: Duid,
+    (client, place): (Duid, Place),
     registration: &Registration<'_>,
     longest: Duration,
     now: i64,
@@ -121,8 +131,7 @@ fn register(
         state: BindingState::Active,
         preferred_until: until(now, seconds(registration.preferred.min(longest))),
         valid_until: until(now, seconds(registration.valid.min(longest))),
-        // The host sent from the address itself.
-        place: Place::default(),
+        place,
     };
     let before = bindings.make_room_to_register(&after, &link.limits, now)?;
     Ok(Change {

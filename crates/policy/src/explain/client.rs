@@ -3,13 +3,31 @@
 use orchestrator_host::PolicyItem;
 use orchestrator_model::{PolicyDirection, PolicyRule};
 
+use super::blind::blind;
 use super::party::name_of;
 use crate::ports::ports;
 use crate::{Entry, LinkFacts, Links, OwnerFacts, Why};
 
 /// The rules of a client on these links.
 pub(super) fn rules(facts: &OwnerFacts, names: &[String], links: &Links, entries: &[Entry]) -> Vec<PolicyRule> {
-    let mut rules = own_instances(facts, entries);
+    let mut rules = Vec::new();
+    if let Some(blind) = blind(facts, entries, links) {
+        let instances = facts.instances.iter().filter(|one| is_on(one, &blind.link));
+        rules.extend(instances.map(|one| own_instance(one, false, blind.why.clone())));
+        if !blind.may_speak {
+            let with = format!("everybody on link {}", blind.link);
+            rules.push(rule(PolicyDirection::Both, &with, false, blind.why));
+            rules.extend(
+                names
+                    .iter()
+                    .filter(|name| links.get(name).is_none())
+                    .map(|name| unchecked(name)),
+            );
+            return rules;
+        }
+    } else {
+        rules.extend(own_instances(facts, entries));
+    }
     rules.extend(entries.iter().filter_map(|entry| door(facts, entry)));
     for name in names {
         match links.get(name) {
@@ -51,13 +69,21 @@ fn own_instances(facts: &OwnerFacts, entries: &[Entry]) -> Vec<PolicyRule> {
             (PolicyItem::Pair(_), Why::Own { id, .. }) => *id == instance.id,
             _ => false,
         })?;
-        Some(PolicyRule {
-            instance: Some(instance.id),
-            prefix: instance.address().map(Into::into),
-            ..rule(PolicyDirection::Both, &name_of(instance), true, pair.why.to_string())
-        })
+        Some(own_instance(instance, true, pair.why.to_string()))
     };
     facts.instances.iter().filter_map(with).collect()
+}
+
+fn own_instance(instance: &orchestrator_model::Instance, allowed: bool, why: String) -> PolicyRule {
+    PolicyRule {
+        instance: Some(instance.id),
+        prefix: instance.address().map(Into::into),
+        ..rule(PolicyDirection::Both, &name_of(instance), allowed, why)
+    }
+}
+
+fn is_on(instance: &orchestrator_model::Instance, link: &str) -> bool {
+    instance.attachments.iter().any(|one| one.network == link)
 }
 
 fn door(facts: &OwnerFacts, entry: &Entry) -> Option<PolicyRule> {

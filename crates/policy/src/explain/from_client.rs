@@ -6,6 +6,7 @@ use orchestrator_host::{DropCause, PolicyItem};
 use orchestrator_model::{BindingState, Instance, Ports};
 
 use super::binding::bindings;
+use super::blind::blind;
 use super::decide::{Asked, Ruling};
 use super::party::name_of;
 use super::{Party, Target};
@@ -30,6 +31,17 @@ pub(super) fn rule(facts: &OwnerFacts, asked: &Asked<'_>, links: &Links, applied
         return Ruling::not_checked(why);
     }
     let entries = derive(facts, links);
+    if let Some(blind) = blind(facts, &entries, links) {
+        if !blind.may_speak {
+            return Ruling::dropped(DropCause::Source, blind.why);
+        }
+        if let Target::Party(Party::Instance(of, instance)) = asked.to
+            && of.owner == facts.owner
+            && instance.attachments.iter().any(|one| one.network == blind.link)
+        {
+            return Ruling::dropped(DropCause::Pair, blind.why);
+        }
+    }
     if let Some(refused) = unbound(asked.from, &entries, applied) {
         return refused;
     }
@@ -44,7 +56,6 @@ pub(super) fn rule(facts: &OwnerFacts, asked: &Asked<'_>, links: &Links, applied
 /// The ruling when no address of the client is bound to it in the packet filter.
 fn unbound(from: Party<'_>, entries: &[Entry], applied: &Policy) -> Option<Ruling> {
     let bindings = bindings(from, entries, applied);
-    // Behind a relay agent nothing is bound: the agent's port is not checked for sources.
     let states = || bindings.iter().map(|binding| &binding.state);
     if bindings.is_empty() || states().any(|state| *state == BindingState::InForce) {
         return None;

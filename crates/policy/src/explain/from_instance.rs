@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use orchestrator_host::{DropCause, PolicyItem};
 use orchestrator_model::{Instance, Ports};
 
+use super::blind::blind;
 use super::decide::{Asked, Ruling};
 use super::party::name_of;
 use super::{Party, Target};
@@ -36,7 +37,14 @@ pub(super) fn rule(
         entries.extend(ways(of, links, applied.balancers()));
     }
     match asked.to {
-        Target::Party(Party::Client(of)) if of.owner == facts.owner => own_client(instance, &entries),
+        Target::Party(Party::Client(of)) if of.owner == facts.owner => {
+            let blind = blind(of, &entries, links);
+            let blind = blind.filter(|blind| names.contains(&blind.link));
+            blind.map_or_else(
+                || own_client(instance, &entries),
+                |blind| Ruling::dropped(DropCause::Pair, blind.why),
+            )
+        }
         Target::Party(Party::Client(of)) => {
             let why = format!(
                 "{} is not its own client; only answers from its open ports pass",

@@ -4,6 +4,7 @@ use ipnet::Ipv6Net;
 use orchestrator_host::{Destination, Endpoint, PolicyItem, PortRate};
 use orchestrator_model::{Instance, Owner, PolicyDirection, PolicyRule};
 
+use super::blind::blind;
 use super::client::{rule, unchecked};
 use super::party::name_of;
 use crate::ports::ports;
@@ -22,7 +23,11 @@ pub(super) fn rules(
     let own = entries.iter().find(|entry| is_pair_of(&entry.item, instance));
     if let (Some(pair), Owner::Client(client)) = (own, &facts.owner) {
         let with = format!("its own client {client}");
-        rules.push(rule(PolicyDirection::Both, &with, true, pair.why.to_string()));
+        let blind = blind(facts, entries, links).filter(|blind| names.contains(&blind.link));
+        let why = blind
+            .as_ref()
+            .map_or_else(|| pair.why.to_string(), |blind| blind.why.clone());
+        rules.push(rule(PolicyDirection::Both, &with, blind.is_none(), why));
     }
     let nat = entries.iter().any(|entry| is_nat_of(&entry.item, instance));
     for entry in entries {

@@ -1,6 +1,7 @@
 //! Explains a policy: what one client or instance is allowed, why, and whether it reaches somebody.
 
 mod binding;
+mod blind;
 mod client;
 mod decide;
 mod from_client;
@@ -25,6 +26,9 @@ pub struct Explanation {
     pub bindings: Vec<PolicyBinding>,
     /// Whom it may speak with.
     pub rules: Vec<PolicyRule>,
+    /// Why nothing is bound to a client that holds a lease on a link that is checked; `None` if something is. What is
+    /// dropped of such a client is not told from what is dropped of others.
+    pub unbound: Option<String>,
 }
 
 /// Explains what a client or an instance is allowed by these links. `applied` is what the packet filter was brought to.
@@ -32,6 +36,10 @@ pub fn explain(party: Party<'_>, links: &Links, applied: &Policy) -> Explanation
     let mut entries = derive(party.facts(), links);
     entries.extend(ways(party.facts(), links, applied.balancers()));
     let names = party.links();
+    let unbound = match party {
+        Party::Client(facts) => blind::blind(facts, &entries, links).map(|blind| blind.why),
+        Party::Instance(..) => None,
+    };
     let rules = match party {
         Party::Client(facts) => client::rules(facts, &names, links, &entries),
         Party::Instance(facts, instance) => instance::rules(facts, instance, &names, links, &entries),
@@ -40,6 +48,7 @@ pub fn explain(party: Party<'_>, links: &Links, applied: &Policy) -> Explanation
         links: names.iter().map(|name| link(name, links)).collect(),
         bindings: binding::bindings(party, &entries, applied),
         rules,
+        unbound,
     }
 }
 

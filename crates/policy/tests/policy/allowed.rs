@@ -169,6 +169,7 @@ fn a_machine_behind_a_relay_agent_is_told_from_another_behind_the_same() {
     let mut facts = with_a_stranger();
     for lease in &mut facts.leases {
         lease.granted_to.relay = Some(address("fd00::e"));
+        lease.granted_to.link_layer = None;
     }
     let pairs = |facts: &orchestrator_policy::OwnerFacts| {
         shown(facts, &links(""))
@@ -179,6 +180,72 @@ fn a_machine_behind_a_relay_agent_is_told_from_another_behind_the_same() {
     assert_eq!(pairs(&facts), 1);
     facts.leases[1].granted_to.link_local = facts.leases[0].granted_to.link_local;
     assert_eq!(pairs(&facts), 2);
+    // The agent says that two machines speak from one address.
+    for (lease, number) in facts.leases.iter_mut().zip([1, 9]) {
+        lease.granted_to.link_layer = crate::fixture::lease(number, "fd39::1:1").granted_to.link_layer;
+    }
+    assert_eq!(pairs(&facts), 1);
+}
+
+/// A client whose lease came by a relay agent at the port `tap1`, with one ready instance.
+fn relayed(link_local: &str, duid: &str) -> orchestrator_policy::OwnerFacts {
+    let web = instance(1, "web", "fd39::2:1", Access::default());
+    let mut facts = facts(1, &["fd39::1:1"], vec![web]);
+    let lease = &mut facts.leases[0];
+    lease.granted_to.relay = Some(address("fd39::3"));
+    lease.granted_to.link_layer = None;
+    lease.granted_to.link_local = Some(address(link_local));
+    lease.duid = duid.parse().unwrap();
+    facts
+}
+
+#[test]
+fn a_client_behind_a_trusted_relay_agent_is_bound_to_its_port_and_has_pair_and_door() {
+    let with_address = "00:03:00:01:52:54:00:00:00:07";
+    for ports in ["relay_ports = [\"tap1\"]", "trusted_ports = [\"tap1\"]"] {
+        let links = links(&format!("front_door = \"fd39::d0\"\n{ports}"));
+        let shown = shown(&relayed("fe80::1", with_address), &links);
+        for expected in [
+            "client 52:54:00:00:00:07 fd39::1:1/128 at tap1: leased by listener",
+            "client 52:54:00:00:00:07 fe80::1/128 at tap1: the client asked for its lease from it",
+            "pair fd39::1:1/128 fd39::2:1: its own instance 070000000031 (web)",
+            "door fd39::1:1/128 fd39::2:1 rest: instance 070000000031 (web) is ready",
+        ] {
+            assert!(shown.contains(&expected.to_owned()), "{expected}: {shown:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_relay_agent_supplies_counts_before_the_peer_address_and_that_before_the_duid() {
+    let links = links("relay_ports = [\"tap1\"]");
+    let bound = |facts: &orchestrator_policy::OwnerFacts| {
+        let entries = derive(facts, &links);
+        entries.into_iter().find_map(|entry| match entry.item {
+            PolicyItem::Client(client) => Some(client.mac[5]),
+            _ => None,
+        })
+    };
+    let with_address = "00:03:00:01:52:54:00:00:00:07";
+    let mut facts = relayed("fe80::5054:ff:fe00:8", with_address);
+    assert_eq!(bound(&facts), Some(8));
+    facts.leases[0].granted_to.link_layer = Some("52:54:00:00:00:09".parse().unwrap());
+    assert_eq!(bound(&facts), Some(9));
+    // What is recorded of the client may be another machine's that uses its DUID.
+    let mut facts = relayed("fe80::1", with_address);
+    facts.link_layer = Some("52:54:00:00:00:66".parse().unwrap());
+    assert_eq!(bound(&facts), Some(7));
+    assert_eq!(bound(&relayed("fe80::1", "00:04:01:02")), None);
+}
+
+#[test]
+fn nothing_is_bound_that_came_by_a_relay_agent_at_another_port() {
+    for ports in ["", "relay_ports = [\"tap2\"]", "router_ports = [\"tap1\"]"] {
+        let links = links(&format!("front_door = \"fd39::d0\"\n{ports}"));
+        let entries = derive(&relayed("fe80::1", "00:03:00:01:52:54:00:00:00:07"), &links);
+        let is_of_client = |item: &PolicyItem| matches!(item, PolicyItem::Client(_) | PolicyItem::Door(_));
+        assert!(!entries.iter().any(|entry| is_of_client(&entry.item)), "{ports}");
+    }
 }
 
 #[test]

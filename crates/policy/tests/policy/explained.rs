@@ -302,3 +302,74 @@ fn an_address_is_found_with_its_owner() {
     assert_eq!(owner("fd39::2:3"), Some(client(2)), "of an instance");
     assert_eq!(owner("fd39::9"), None);
 }
+
+/// A site whose first client came by a relay agent at the port `tap1`.
+fn relayed(link: &str) -> Site {
+    let mut site = Site::new(link, "");
+    for lease in &mut site.one.leases {
+        lease.granted_to.relay = Some(address("fd39::3"));
+        lease.granted_to.link_layer = None;
+    }
+    site.applied.set_owner(&site.one);
+    site
+}
+
+#[test]
+fn a_client_to_whom_nothing_is_bound_is_not_told_that_it_is_allowed() {
+    let site = relayed("front_door = \"fd39::d0\"");
+    let from = Party::Client(&site.one);
+    let explained = site.explain(from);
+    let why = "nothing is bound to the client: its lease came by the relay agent fd39::3 at port tap1, which is not in \
+               relay_ports of link br0";
+    assert_eq!(explained.unbound.as_deref(), Some(why));
+    assert!(explained.bindings.is_empty());
+    assert!(
+        explained.rules.iter().all(|rule| !rule.allowed),
+        "{:#?}",
+        explained.rules
+    );
+    assert!(
+        explained
+            .rules
+            .iter()
+            .any(|rule| rule.instance == Some(site.one.instances[0].id))
+    );
+    for to in [Target::Party(site.web()), Target::Address(address("fd39::1"))] {
+        assert_eq!(said(&site.decide(from, to, "")), format!("dropped (source): {why}"));
+    }
+    let back = site.decide(site.web(), Target::Party(from), "");
+    assert_eq!(said(&back), format!("dropped (pair): {why}"));
+    let of_instance = site.explain(site.web()).rules;
+    assert!(
+        shown(&of_instance)[0].starts_with("not both its own client"),
+        "{:?}",
+        shown(&of_instance)
+    );
+}
+
+#[test]
+fn a_client_to_whom_nothing_is_bound_and_whose_source_is_not_checked_reaches_all_but_its_instance() {
+    for link in ["neighbors = true", "router_ports = [\"tap1\"]"] {
+        let site = relayed(link);
+        let from = Party::Client(&site.one);
+        let own = site.decide(from, Target::Party(site.web()), "");
+        assert_eq!((own.verdict, own.cause), (Verdict::Dropped, Some("pair")), "{link}");
+        let host = site.decide(from, Target::Address(address("fd39::1")), "");
+        assert_eq!(host.verdict, Verdict::NotChecked, "{link}");
+        let rules = site.explain(from).rules;
+        assert!(!rules[0].allowed && rules.iter().any(|rule| rule.allowed), "{rules:#?}");
+    }
+}
+
+#[test]
+fn a_client_behind_a_trusted_relay_agent_reaches_its_own_instance() {
+    let site = relayed("relay_ports = [\"tap1\"]");
+    let from = Party::Client(&site.one);
+    assert_eq!(site.explain(from).unbound, None);
+    let own = site.decide(from, Target::Party(site.web()), "");
+    assert_eq!(own.verdict, Verdict::Allowed);
+    assert_eq!(
+        site.decide(site.web(), Target::Party(from), "").verdict,
+        Verdict::Allowed
+    );
+}

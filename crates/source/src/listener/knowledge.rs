@@ -38,7 +38,15 @@ impl<'a> MessageKnowledge<'a> {
         }
     }
 
-    /// The origin of the message, if the answer needed it.
+    /// Looks for the origin of the message, if that was not done. `None` where it is not observed, or not known.
+    pub(super) fn find_origin(&self) -> Option<&Arc<Origin>> {
+        let Arrival::OnBridge(mark) = self.arrival else {
+            return None;
+        };
+        self.found.get_or_init(|| self.origins.find(mark)).as_ref()
+    }
+
+    /// The origin of the message, if it was looked for.
     pub(super) fn into_origin(self) -> Option<Arc<Origin>> {
         self.found.into_inner().flatten()
     }
@@ -50,11 +58,10 @@ impl Knowledge for MessageKnowledge<'_> {
     }
 
     fn link_layer_source(&self) -> LinkLayerSource {
-        let Arrival::OnBridge(mark) = self.arrival else {
+        if matches!(self.arrival, Arrival::NotObserved) {
             return LinkLayerSource::NotObserved;
-        };
-        let found = self.found.get_or_init(|| self.origins.find(mark));
-        let bytes = found.as_ref().map(|origin| origin.link_layer.as_bytes());
+        }
+        let bytes = self.find_origin().map(|origin| origin.link_layer.as_bytes());
         match bytes.and_then(|bytes| bytes.try_into().ok()) {
             Some(address) => LinkLayerSource::Known(address),
             None if self.origins.are_shown() => LinkLayerSource::Missed,

@@ -126,8 +126,11 @@ impl Rules {
 }
 
 /// The recorded form of a place. A registration has no place, but its message may have an origin.
+///
+/// The frame of a relayed message is the relay agent's, so its link-layer address is not recorded.
 fn granted_to(place: &Place, origin: Option<&Origin>) -> GrantedTo {
-    let observed = origin.map(|origin| origin.link_layer.clone());
+    let observed = origin.filter(|_| place.relay.is_none());
+    let observed = observed.map(|origin| origin.link_layer.clone());
     let recorded = || LinkLayerAddress::new(place.link_layer?).ok();
     GrantedTo {
         link_layer: observed.or_else(recorded),
