@@ -52,6 +52,7 @@ mod ports;
 mod promise;
 mod reload;
 mod reservation;
+mod rivals;
 mod secrets;
 mod services;
 mod settings;

@@ -74,7 +74,7 @@ pub use join::{JOIN_AT, JoinedBridge, joined_to};
 pub use link::LINK_GROUP;
 pub use neighbor::NeighborChange;
 pub use network::Network;
-pub use origin::{OriginLog, OriginRecord, Received};
+pub use origin::{OriginLog, OriginRecord, OriginSender, Received};
 pub use request::LIMIT;
 pub use route::{MarkClaim, ROUTE_PROTOCOL, Route, RouteChange, RouteMark, Way};
 pub use watch::LinkChange;

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::batch::Batch;
-use super::connection::{fetch_all, fetch_optional, statements};
+use super::connection::{Session, fetch_all, fetch_optional, statements, within};
 use super::page::limits;
 use super::text::Columns;
 use super::writer::Write;
@@ -19,6 +19,9 @@ statements! {
         where id > $1 and id < $2 and (link = $3 or $3 is null) and (client = $4 or $4 is null)
             and (instance = $5 or $5 is null)
         order by id desc limit $6";
+    OF_OTHERS = "select id, at, kind, link, client, instance, host, service, address, detail, by from events
+        where kind in ('other-server', 'other-router') and at >= $1
+        order by id desc limit $2";
     OF_DUID = "select id from clients where link = $1 and duid = $2";
 }
 
@@ -141,6 +144,29 @@ impl Store {
     pub async fn append_event_of(&self, duid: Duid, event: NewEvent) -> Result<Event, StoreError> {
         self.write(AppendEventOf(duid, event)).await
     }
+}
+
+/// The last events about other DHCPv6 servers and routers since a time, on a connection that only reads; the youngest
+/// first.
+pub(crate) async fn of_others(session: &mut Session, since: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError> {
+    let doing = "read what is recorded of other servers and routers";
+    macro_rules! read {
+        ($session:expr) => {
+            within(
+                doing,
+                sqlx::query_as(OF_OTHERS)
+                    .bind(since.0)
+                    .bind(i64::from(limit))
+                    .fetch_all($session),
+            )
+            .await?
+        };
+    }
+    let rows: Vec<EventRow> = match session {
+        Session::Sqlite(session) => read!(session),
+        Session::Postgres(session) => read!(session),
+    };
+    rows.into_iter().map(Event::try_from).collect()
 }
 
 struct AppendEvent(NewEvent);

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::connection::{Session, within};
 use super::identity::file::IdentityFile;
 use super::url::{Target, parse_url};
-use super::{Store, StoreError, examine, images, migrate, pauses, templates};
-use orchestrator_model::{ImagePin, Pause, RecordedTemplate, SiteId};
+use super::{Store, StoreError, events, examine, images, migrate, pauses, templates};
+use orchestrator_model::{Event, ImagePin, Pause, RecordedTemplate, SiteId, Timestamp};
 
 /// The state of the database that a URL names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +123,25 @@ impl Store {
         };
         session.close().await;
         pauses
+    }
+
+    /// The last events about other DHCPv6 servers and routers since a time, the youngest first, at most `limit`. There
+    /// are none if the daemon has not created the database yet. Nothing is created or changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`look`](Self::look).
+    pub async fn look_for_others(url: &str, since: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let Some(target) = to_look(url)? else {
+            return Ok(Vec::new());
+        };
+        let mut session = Session::connect(&target).await?;
+        let others = match examine::has_schema(&mut session).await? {
+            true => events::of_others(&mut session, since, limit).await,
+            false => Ok(Vec::new()),
+        };
+        session.close().await;
+        others
     }
 }
 

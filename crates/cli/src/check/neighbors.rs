@@ -3,6 +3,9 @@
 //! `check` acts as a client that has nothing yet: it sends a Solicit and an Information-request (RFC 9915, sections
 //! 18.2.1 and 18.2.6) and a Router Solicitation (RFC 4861, section 6.3.7). It accepts no offer, so servers keep no
 //! state for it.
+//!
+//! The packet filter of a link may drop the answers before they come here. What the daemon observed of the last two
+//! hours, also where it was dropped, is told as well: it records each server and router again after an hour.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +18,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Finding;
-use orchestrator_model::LeaseSource;
+use orchestrator_model::{Clock, Event, EventKind, LeaseSource, Timestamp};
 use orchestrator_settings::{LinkSettings, Settings};
 
 /// How long to wait for answers. A server sends an Advertise at once; a router may wait half a second (RFC 4861,
@@ -44,16 +47,22 @@ const INFORMATION_REQUEST: u8 = 11;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 
+/// The time from which on what the daemon observed is told.
+pub(super) fn since() -> Timestamp {
+    const LATELY: i64 = 2 * 3_600_000;
+    Timestamp(Clock::start().now().0.saturating_sub(LATELY))
+}
+
 /// Checks every link whose bridge exists and on which the daemon itself serves DHCPv6. All links are asked at the same
-/// time.
-pub(super) async fn check(settings: &Settings, network: &Network) -> Vec<Finding> {
+/// time. `seen` is what the daemon observed lately, the youngest first.
+pub(super) async fn check(settings: &Settings, network: &Network, seen: &[Event]) -> Vec<Finding> {
     let links = settings.links.iter();
     let served = links.filter(|link| !link.remote && link.source == LeaseSource::Listener);
-    let asked = futures_util::future::join_all(served.map(|link| check_link(link, network))).await;
+    let asked = futures_util::future::join_all(served.map(|link| check_link(link, network, seen))).await;
     asked.into_iter().flatten().collect()
 }
 
-async fn check_link(link: &LinkSettings, network: &Network) -> Vec<Finding> {
+async fn check_link(link: &LinkSettings, network: &Network, seen: &[Event]) -> Vec<Finding> {
     // A bridge that is missing or down was reported already.
     let Ok(Some(bridge)) = network.find_bridge(&link.name).await else {
         return Vec::new();
@@ -64,8 +73,16 @@ async fn check_link(link: &LinkSettings, network: &Network) -> Vec<Finding> {
     let until = Instant::now() + PATIENCE;
     let (servers, routers) = tokio::join!(ask_servers(&bridge, until), ask_routers(&bridge, until));
     vec![
-        of_servers(&link.name, servers.map(|found| others(found, own))),
-        of_routers(&link.name, routers.map(|found| others(found, own))),
+        of_servers(
+            &link.name,
+            servers.map(|found| others(found, own)),
+            &observed(seen, &link.name, EventKind::OtherServer),
+        ),
+        of_routers(
+            &link.name,
+            routers.map(|found| others(found, own)),
+            &observed(seen, &link.name, EventKind::OtherRouter),
+        ),
     ]
 }
 
@@ -74,9 +91,30 @@ fn others<T>(mut found: BTreeMap<Ipv6Addr, T>, own: Ipv6Addr) -> BTreeMap<Ipv6Ad
     found
 }
 
-fn of_servers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Option<u8>>>) -> Finding {
+/// What the daemon observed of a kind on a link, each thing once, with the time of its last record.
+fn observed(seen: &[Event], link: &str, kind: EventKind) -> Vec<String> {
+    let own = seen
+        .iter()
+        .filter(|event| event.kind == kind && event.link.as_deref() == Some(link));
+    let mut details: Vec<&str> = Vec::new();
+    let mut said = Vec::new();
+    for event in own {
+        let detail = event.detail.as_deref().unwrap_or_default();
+        if !details.contains(&detail) && details.len() < MOST {
+            details.push(detail);
+            said.push(format!("the daemon recorded at {}: {detail}", event.at));
+        }
+    }
+    said
+}
+
+fn of_servers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Option<u8>>>, seen: &[String]) -> Finding {
     let name = format!("other DHCPv6 servers on {link}");
     let servers = match answered {
+        Err(_) if !seen.is_empty() => return Finding::wrong(name, seen.join("; ")),
+        Ok(servers) if servers.is_empty() && !seen.is_empty() => {
+            return Finding::wrong(name, format!("none answers this check, and {}", seen.join("; ")));
+        }
         // A client of this machine may have the port: that is no fault.
         Err(fault) => return Finding::there(name, format!("not asked: {fault}")),
         Ok(servers) if servers.is_empty() => return Finding::there(name, "none answers"),
@@ -96,9 +134,16 @@ fn of_servers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Option<u8>>>) 
     )
 }
 
-fn of_routers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Advertised>>) -> Finding {
+fn of_routers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Advertised>>, seen: &[String]) -> Finding {
     let name = format!("other routers on {link}");
     let routers = match answered {
+        Err(_) if !seen.is_empty() => return Finding::wrong(name, seen.join("; ")),
+        Ok(routers) if routers.is_empty() && !seen.is_empty() => {
+            return Finding::wrong(
+                name,
+                format!("none advertises to this machine, and {}", seen.join("; ")),
+            );
+        }
         Err(fault) => return Finding::there(name, format!("not asked: {fault}")),
         Ok(routers) if routers.is_empty() => return Finding::there(name, "none advertises"),
         Ok(routers) => routers,
@@ -270,6 +315,51 @@ mod tests {
         assert_eq!(answer(&[2, 1, 2, 3], ID), None, "no server");
         assert_eq!(answer(&[2, 1, 2, 3, 0, 2, 0, 9, 9], ID), None, "cut");
         assert_eq!(answer(&[1, 1, 2], ID), None);
+    }
+
+    fn event(kind: EventKind, link: &str, detail: &str) -> Event {
+        Event {
+            id: 1,
+            at: Timestamp(1_800_000_000_000),
+            kind,
+            link: Some(link.to_owned()),
+            client: None,
+            instance: None,
+            host: None,
+            service: None,
+            leased: None,
+            detail: Some(detail.to_owned()),
+            by: None,
+        }
+    }
+
+    #[test]
+    fn what_the_daemon_observed_is_told_where_nobody_answers_the_check() {
+        let seen = [
+            event(EventKind::OtherServer, "br0", "a server"),
+            event(EventKind::OtherServer, "br0", "a server"),
+            event(EventKind::OtherServer, "br1", "another link's"),
+            event(EventKind::OtherRouter, "br0", "a router"),
+        ];
+        let servers = observed(&seen, "br0", EventKind::OtherServer);
+        assert_eq!(servers.len(), 1);
+        let found = of_servers("br0", Ok(BTreeMap::new()), &servers);
+        assert!(!found.ok && found.detail.ends_with("Z: a server"), "{}", found.detail);
+        let refused = || Err(io::Error::from(io::ErrorKind::AddrInUse));
+        assert!(!of_servers("br0", refused(), &servers).ok);
+        let found = of_routers(
+            "br0",
+            Ok(BTreeMap::new()),
+            &observed(&seen, "br0", EventKind::OtherRouter),
+        );
+        assert!(!found.ok && found.detail.contains(": a router"), "{}", found.detail);
+        let nothing = observed(&seen, "br1", EventKind::OtherRouter);
+        let found = of_routers("br1", Ok(BTreeMap::new()), &nothing);
+        assert_eq!((found.ok, found.detail.as_str()), (true, "none advertises"));
+        assert!(
+            of_servers("br1", refused(), &nothing).ok,
+            "a client has the port, and that is no fault"
+        );
     }
 
     #[test]

@@ -24,7 +24,7 @@ use netlink_sys::Socket;
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, setsockopt, sockopt::RcvBufForce};
 
-pub use self::packet::OriginRecord;
+pub use self::packet::{OriginRecord, OriginSender};
 use crate::netfilter::{Message, ask, connect};
 use crate::{Network, NetworkError, thread};
 
@@ -34,7 +34,7 @@ const GROUPS: std::ops::Range<u16> = 28_547..28_579;
 const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// The buffer that the kernel allocates for each record, in bytes.
 const RECORD_BUFFER: u32 = 512;
-/// What is copied of a packet, in bytes: more than the headers of IPv6 and UDP.
+/// What is copied of a packet, in bytes: more than the headers of IPv6 and UDP, or ICMPv6.
 const COPIED: u32 = 64;
 /// Records that one call reads at most.
 const AT_ONCE: usize = 512;

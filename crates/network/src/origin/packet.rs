@@ -19,12 +19,26 @@ const NETFILTER: usize = 4;
 const IPV6: usize = 40;
 /// The ports of a message from a server to a client: 547 and 546.
 pub(super) const SERVER_TO_CLIENT: [u8; 4] = [2, 35, 2, 34];
+/// Next header and hop limit of a router advertisement (RFC 4861, section 4.2), and its type.
+pub(super) const ICMP6_OF_NEIGHBOR: [u8; 2] = [58, 255];
+pub(super) const ROUTER_ADVERTISEMENT: u8 = 134;
 
-/// Where DHCPv6 messages with one mark come from.
+/// The sender of a packet that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OriginSender {
+    /// A client or a relay agent.
+    Client,
+    /// A DHCPv6 server, to a client. Only the log shows it.
+    Server,
+    /// A router, in an advertisement. The log shows it also where a rule drops it.
+    Router,
+}
+
+/// Where DHCPv6 messages with one mark come from, or where a server or a router is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OriginRecord {
     /// The mark that the kernel gives to each message of a client from this port and link-layer address, until the log is
-    /// closed; `None` for the message of a server. Packets of other programs may have the same.
+    /// closed; `None` for what servers and routers send. Packets of other programs may have the same.
     pub mark: Option<NonZeroU32>,
     /// The index of the bridge.
     pub bridge: u32,
@@ -34,8 +48,8 @@ pub struct OriginRecord {
     pub link_layer: [u8; 6],
     /// The address that the packet came from.
     pub source: Ipv6Addr,
-    /// Whether a server sent it to a client, which only the log shows.
-    pub from_server: bool,
+    /// Who sent it.
+    pub sender: OriginSender,
 }
 
 /// The records in a datagram of NFLOG. What is incomplete is left out.
@@ -58,14 +72,27 @@ fn record(body: &[u8]) -> Option<OriginRecord> {
     }
     let packet = packet?;
     let source: [u8; 16] = packet.get(8..24)?.try_into().ok()?;
-    let from_server = packet.get(IPV6..IPV6 + 4)? == SERVER_TO_CLIENT;
+    let sender = sender(packet)?;
     Some(OriginRecord {
-        mark: mark.and_then(NonZeroU32::new).filter(|_| !from_server),
+        mark: mark
+            .and_then(NonZeroU32::new)
+            .filter(|_| sender == OriginSender::Client),
         bridge: bridge?,
         port: port?,
         link_layer: link_layer?,
         source: source.into(),
-        from_server,
+        sender,
+    })
+}
+
+/// Who sent a packet of those that the rules log.
+fn sender(packet: &[u8]) -> Option<OriginSender> {
+    let is_of_neighbor = packet.get(6..8)? == ICMP6_OF_NEIGHBOR;
+    let first = packet.get(IPV6..IPV6 + 4)?;
+    Some(match first.first() {
+        Some(&ROUTER_ADVERTISEMENT) if is_of_neighbor => OriginSender::Router,
+        _ if first == SERVER_TO_CLIENT => OriginSender::Server,
+        _ => OriginSender::Client,
     })
 }
 
@@ -117,13 +144,18 @@ mod tests {
             port: 9,
             link_layer: [2, 0, 0, 0, 0, 1],
             source: "fe80::5".parse().unwrap(),
-            from_server: false,
+            sender: OriginSender::Client,
         };
         assert_eq!(record, expected);
         let mut answer = packet();
         answer[40..44].copy_from_slice(&SERVER_TO_CLIENT);
         let record = records(&logged(5, &answer)).next().unwrap();
-        assert!(record.from_server && record.mark.is_none());
+        assert!(record.sender == OriginSender::Server && record.mark.is_none());
+        let mut advertisement = packet();
+        advertisement[6..8].copy_from_slice(&ICMP6_OF_NEIGHBOR);
+        advertisement[40] = ROUTER_ADVERTISEMENT;
+        let record = records(&logged(5, &advertisement)).next().unwrap();
+        assert!(record.sender == OriginSender::Router && record.mark.is_none());
         assert_eq!(records(&logged(0, &packet())).next().unwrap().mark, None);
     }
 

@@ -18,6 +18,7 @@
 //!   }
 //!   chain servers {
 //!     type filter hook prerouting priority -310; policy accept;
+//!     ether type ip6 ip6 nexthdr icmpv6  ip6 hoplimit 255  icmpv6 type 134  limit rate 10/second burst 20 packets  log group N
 //!     ether type ip6 ip6 nexthdr udp  udp sport 547 udp dport 546  limit rate 10/second burst 20 packets  log group N
 //!   }
 //! }
@@ -28,9 +29,10 @@
 //! A port and link-layer address are logged with their mark once in five seconds, however much they send. Each port has a rate of its own, so a flood of link-layer addresses on one port costs the others
 //! no record. Nothing is dropped. A message with an extension header before UDP is not marked: no client sends that.
 //!
-//! The chain `servers` logs some of what other DHCPv6 servers behind a port send to clients, before any rule drops it.
+//! The chain `servers` logs some of what other DHCPv6 servers and routers behind a port send to clients, before any rule
+//! drops it.
 
-use super::packet::SERVER_TO_CLIENT;
+use super::packet::{ICMP6_OF_NEIGHBOR, ROUTER_ADVERTISEMENT, SERVER_TO_CLIENT};
 use crate::netfilter::nftables::{BEGIN, END, NEW_CHAIN, NEW_RULE, NEW_SET, NEW_TABLE, SUBSYSTEM as NFTABLES};
 use crate::netfilter::{Attributes, Message};
 
@@ -52,7 +54,7 @@ const OF_ALL: Limit = Limit {
     rate: 4000,
     burst: 4000,
 };
-/// The limit for messages of other servers.
+/// The limit for messages of other servers, and for advertisements of other routers.
 const OF_SERVERS: Limit = Limit { rate: 10, burst: 20 };
 
 /// The set of the ports' limits: more entries than a bridge has ports, and how long one is kept after its last message.
@@ -127,6 +129,7 @@ pub(super) fn transaction(table: &str, group: u16) -> Vec<Message> {
         rule(CHAIN, &marking()),
         chain(SERVERS, PREROUTING, BEFORE_FILTERS),
         rule(SERVERS, &of_servers(group)),
+        rule(SERVERS, &of_routers(group)),
         Message::mark(END, NFTABLES),
     ]
 }
@@ -164,6 +167,16 @@ fn of_servers(group: u16) -> Attributes {
         [meta_protocol(), equals(&0x86dd_u16.to_be_bytes())],
         [network_header(6, 1), equals(&[17])],
         [network_header(40, 4), equals(&SERVER_TO_CLIENT)],
+        [limit(&OF_SERVERS), log(group)],
+    ];
+    list(&steps)
+}
+
+fn of_routers(group: u16) -> Attributes {
+    let steps = [
+        [meta_protocol(), equals(&0x86dd_u16.to_be_bytes())],
+        [network_header(6, 2), equals(&ICMP6_OF_NEIGHBOR)],
+        [network_header(40, 1), equals(&[ROUTER_ADVERTISEMENT])],
         [limit(&OF_SERVERS), log(group)],
     ];
     list(&steps)

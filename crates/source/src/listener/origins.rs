@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::net::if_::if_indextoname;
 use orchestrator_model::LinkLayerAddress;
-use orchestrator_network::{OriginLog, OriginRecord};
+use orchestrator_network::{OriginLog, OriginRecord, OriginSender};
 use orchestrator_runtime::metrics::Metrics;
 
 use super::generations::Generations;
-use super::others::{ObservedServer, note_server};
+use super::others::{ObservedSender, note_sender};
 
 /// The number of marks that are kept at least. The kernel logs a mark again before as many others can be new.
 const KEPT: usize = 32_768;
@@ -44,8 +44,8 @@ struct Inner {
 struct State {
     log: Option<OriginLog>,
     marks: Marks,
-    /// Other servers that were observed, until their link's listener takes them.
-    servers: Vec<ObservedServer>,
+    /// Other servers and routers that were observed, until their link's listener takes them.
+    senders: Vec<ObservedSender>,
 }
 
 impl Origins {
@@ -78,14 +78,14 @@ impl Origins {
     }
 
     /// Reads new records of the kernel, without waiting. Call it after messages were read from their socket. Returns the
-    /// other servers that were observed on this bridge.
-    pub(super) fn gather(&self, bridge: u32) -> Vec<ObservedServer> {
+    /// other servers and routers that were observed on this bridge.
+    pub(super) fn gather(&self, bridge: u32) -> Vec<ObservedSender> {
         let mut state = self.lock();
-        let State { log, marks, servers } = &mut *state;
+        let State { log, marks, senders } = &mut *state;
         let Some(open) = log else { return Vec::new() };
         let take = |record: &OriginRecord| match record.mark {
             Some(mark) => marks.learn(mark, record),
-            None if record.from_server => note_server(servers, record),
+            None if record.sender != OriginSender::Client => note_sender(senders, record),
             None => {}
         };
         match open.receive(take) {
@@ -99,7 +99,7 @@ impl Origins {
                 *log = None;
             }
         }
-        servers.extract_if(.., |server| server.bridge == bridge).collect()
+        senders.extract_if(.., |sender| sender.bridge == bridge).collect()
     }
 
     /// The index of the bridge port of a message with this mark, if it is known.
@@ -210,7 +210,7 @@ mod tests {
             port,
             link_layer: [2, 0, 0, 0, 0, last],
             source: "fe80::1".parse().unwrap(),
-            from_server: false,
+            sender: OriginSender::Client,
         }
     }
 

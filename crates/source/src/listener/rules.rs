@@ -1,6 +1,7 @@
 //! The rules of a listener, from the settings of its link.
 
 use super::origins::Origin;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub(super) struct Rules {
     pub(super) share: u32,
     /// Whether bridge ports are recorded.
     pub(super) learn_ports: bool,
+    /// The ports of the link whose router advertisements reach this machine; `None` if those of all ports do.
+    router_ports: Option<BTreeSet<String>>,
+    /// Whether the advertiser of the link records other routers whose advertisements reach it.
+    advertises: bool,
     /// Whether the link has no bridge on this machine.
     is_remote: bool,
     key: [u8; 16],
@@ -62,6 +67,8 @@ impl Rules {
             link_rate: own.link_rate,
             share: settings.limits.port_share,
             learn_ports: own.learn_ports,
+            router_ports: router_ports(own),
+            advertises: own.advertisement.is_some(),
             is_remote: own.remote,
             link,
             limiter: limiter(own, key),
@@ -85,6 +92,13 @@ impl Rules {
         }
         *self = rules;
         true
+    }
+
+    /// Whether the listener records a router behind this port: the link's advertiser does not hear it, because there is
+    /// none, or because the packet filter drops the advertisement.
+    pub(super) fn hears_router(&self, port: Option<&str>) -> bool {
+        let passes = |ports: &BTreeSet<String>| port.is_some_and(|port| ports.contains(port));
+        !self.advertises || self.router_ports.as_ref().is_some_and(|ports| !passes(ports))
     }
 
     /// Converts a change into the store's form, on the link with this name.
@@ -138,6 +152,18 @@ fn granted_to(place: &Place, origin: Option<&Origin>) -> GrantedTo {
         port: origin.map(|origin| origin.port.clone()),
         relay: place.relay,
     }
+}
+
+fn router_ports(link: &LinkSettings) -> Option<BTreeSet<String>> {
+    let isolation = link.isolation.as_ref().filter(|isolation| isolation.enforce)?;
+    Some(
+        isolation
+            .ports
+            .router
+            .union(&isolation.ports.trusted)
+            .cloned()
+            .collect(),
+    )
 }
 
 /// The link in the protocol's form. `None` if the settings want no listener.

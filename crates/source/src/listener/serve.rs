@@ -5,6 +5,7 @@ mod commit;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use orchestrator_dhcp6::{
@@ -12,6 +13,7 @@ use orchestrator_dhcp6::{
 };
 use orchestrator_network::Bridge;
 use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 pub use self::command::Command;
@@ -36,6 +38,9 @@ use orchestrator_settings::{Current, Settings};
 /// The number of batches that wait for their commits at the same time. It is several times what the store commits at
 /// once, so that the next batch is decided meanwhile. Further messages wait in the socket's buffer.
 const COMMITS: usize = 64;
+
+/// How often the listener reads which other servers and routers were observed, while no message comes.
+const OTHERS: Duration = Duration::from_secs(5);
 
 /// The dependencies of a listener.
 pub struct Parts {
@@ -134,6 +139,8 @@ impl Listener {
     pub async fn run(mut self, commands: &mut mpsc::Receiver<Command>, stop: &CancellationToken) -> io::Result<()> {
         let mut commits = FuturesUnordered::new();
         let (mut inbox, mut passed) = (Inbox::new(), Vec::new());
+        let mut others = interval(OTHERS);
+        others.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outcome = loop {
             if self.leaving {
                 tracing::info!(link = self.parts.link, "no longer listening for DHCPv6");
@@ -166,6 +173,11 @@ impl Listener {
                 }
                 (place, is_there) = self.probes.next() => {
                     self.bindings.settle(place, is_there, self.parts.clock.now().0);
+                    continue;
+                }
+                // A router advertises itself also while no client asks.
+                _ = others.tick() => {
+                    self.note_others();
                     continue;
                 }
                 Some(command) = commands.recv(), if room => self.obey(command),
@@ -211,13 +223,7 @@ impl Listener {
         };
         let mut batch = self.begin();
         let bridge = self.bridge.filter(|_| self.rules.learn_ports);
-        if let Some(bridge) = bridge {
-            let servers = self.parts.origins.gather(bridge);
-            // Trusted relay agents send from the servers' port, too.
-            for server in servers.iter().filter(|_| !self.rules.relays) {
-                self.watch.tell_server(server);
-            }
-        }
+        self.note_others();
         for datagram in inbox.datagrams() {
             match datagram {
                 Err(source) => self.discards.note(source, "too-long", &"it is too long"),
@@ -232,6 +238,21 @@ impl Listener {
             }
         }
         self.end(batch)
+    }
+
+    /// Reads where messages came from, and records the other servers and routers that were observed.
+    fn note_others(&mut self) {
+        let Some(bridge) = self.bridge.filter(|_| self.rules.learn_ports) else {
+            return;
+        };
+        for other in self.parts.origins.gather(bridge) {
+            match other.is_router {
+                true if self.rules.hears_router(other.port().as_deref()) => self.watch.tell_router(&other),
+                // Trusted relay agents send from the servers' port, too.
+                false if !self.rules.relays => self.watch.tell_server(&other),
+                _ => {}
+            }
+        }
     }
 
     /// Answers the messages that came to other ports.
@@ -375,7 +396,8 @@ impl Listener {
         }
     }
 
-    /// The answer to a message, and the origin of the message if the answer depended on it.
+    /// The answer to a message, and the origin of the message if the answer depended on it, or if it was relayed and
+    /// changes something.
     fn answer(&mut self, inbound: &Inbound<'_>, arrival: Arrival) -> Option<(Answer, Option<Arc<Origin>>)> {
         let now = self.parts.clock.now().0;
         let Rules { link, limiter, .. } = &mut self.rules;
@@ -386,7 +408,14 @@ impl Listener {
                 .handle_knowing(link, &self.bindings, inbound, now, &knowledge)
         };
         match admitted.and_then(|()| answer()) {
-            Ok(answer) => Some((answer, knowledge.into_origin())),
+            Ok(answer) => {
+                // A lease that a relay agent asked for is bound to the agent's port, which the answer does not depend on.
+                let is_bound = inbound.is_relayed() && !answer.changes.is_empty();
+                if is_bound {
+                    knowledge.find_origin();
+                }
+                Some((answer, knowledge.into_origin()))
+            }
             Err(discard) => {
                 self.discard(inbound, &discard, now);
                 None

@@ -52,7 +52,7 @@ pub(super) struct Watch {
     limited: Generations<Timestamp>,
     /// When each client's last event of a kind that strangers can cause was recorded.
     rare: Generations<Timestamp>,
-    /// When each other server was last recorded.
+    /// When each other server and router was last recorded.
     others: Generations<Timestamp>,
     /// The begin of the minute of log lines, and their number.
     lines: (Instant, u32),
@@ -319,10 +319,14 @@ impl Watch {
         self.metrics.dhcp6_moved();
     }
 
-    /// Counts another server. Records it in the timeline and in the log, at most once an hour for each key.
-    pub(super) fn tell_other(&mut self, key: impl Hash, detail: String) {
+    /// Counts a message of another server, or to one.
+    pub(super) fn count_other_server(&self) {
         self.metrics.dhcp6_other_server();
-        let now = self.clock.now();
+    }
+
+    /// Records another server or router in the timeline and in the log, at most once an hour for each key of a kind.
+    pub(super) fn tell_other(&mut self, kind: EventKind, key: impl Hash, detail: String) {
+        let (key, now) = ((kind, key), self.clock.now());
         let is_recent = |last: &Timestamp| now.0.saturating_sub(last.0) < LIMIT_SILENCE;
         if self.others.get(&key).is_some_and(is_recent) {
             return;
@@ -334,7 +338,7 @@ impl Watch {
         let event = NewEvent {
             link: Some(self.link.clone()),
             detail: Some(detail),
-            ..NewEvent::new(now, EventKind::OtherServer)
+            ..NewEvent::new(now, kind)
         };
         self.append(None, event);
     }

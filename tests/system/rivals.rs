@@ -1,0 +1,48 @@
+//! Another router behind a client's port, on a link with the isolation that links have unless they say otherwise.
+
+use std::net::{Ipv6Addr, SocketAddrV6};
+
+use nix::net::if_::if_nametoindex;
+use orchestrator_lab::wait_for;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::site::{PATIENCE, Plan, Site, wait_link_local};
+
+/// A router advertisement with a lifetime of half an hour (RFC 4861, section 4.2). The kernel fills in the checksum.
+const ADVERTISEMENT: [u8; 16] = [134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn a_router_behind_a_clients_port_is_dropped_and_told_of_with_its_port() {
+    let site = Site::start(&Plan::default());
+    let rogue = site.machine("rogue");
+    wait_link_local(&rogue);
+    let open = || {
+        let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).unwrap();
+        (socket, if_nametoindex("eth0").unwrap())
+    };
+    let (socket, interface) = rogue.within(open);
+    socket.set_multicast_hops_v6(255).unwrap();
+    let all: Ipv6Addr = "ff02::1".parse().unwrap();
+    socket
+        .send_to(&ADVERTISEMENT, &SocketAddrV6::new(all, 0, 0, interface).into())
+        .unwrap();
+    // Nobody asks for a lease meanwhile.
+    let event = wait_for("the timeline to tell of it", PATIENCE, || {
+        let events = site.daemon.items("/v1/events?after=0&limit=1000").unwrap();
+        events.into_iter().find(|event| event["kind"] == "other-router")
+    });
+    let detail = event["detail"].as_str().unwrap();
+    assert!(detail.contains("at the bridge port p-rogue"), "{detail}");
+    assert!(site.daemon.log().contains("another router, fe80::"));
+    let dropped = site.host.run("nft", &["list", "counters"]).unwrap();
+    let counter = dropped.split("counter c_router_advertisement {").nth(1).unwrap();
+    assert!(!counter.trim_start().starts_with("packets 0 "), "{dropped}");
+    let settings = site.daemon.place().join("settings.toml").display().to_string();
+    let checked = site.daemon.cli(&["check", "--settings", &settings]).unwrap();
+    let text = String::from_utf8(checked.stdout).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("other routers on br0"))
+        .unwrap();
+    assert!(line.contains("wrong") && line.contains("p-rogue"), "{text}");
+}
