@@ -68,8 +68,10 @@ mod tests {
     use super::*;
 
     fn converted(labels: &Json) -> Converted {
-        let mut out = Converted::default();
-        out.ports = vec![(8080, "http".to_owned()), (9090, "admin".to_owned())];
+        let mut out = Converted {
+            ports: vec![(8080, "http".to_owned()), (9090, "admin".to_owned())],
+            ..Converted::default()
+        };
         convert(labels, &mut out);
         out
     }
