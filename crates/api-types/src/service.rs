@@ -32,8 +32,12 @@ pub struct Service {
     pub paused: Option<Timestamp>,
     /// Why the last change of its version failed; `null` after one that did not.
     pub reason: Option<String>,
-    /// Failures of instances of its version in a row.
+    /// Failures of instances of its version in a row. At `strategy.failures`, a version that is not the last good one is given
+    /// up.
     pub failures: u32,
+    /// The earliest moment at which the next instance that fails is replaced; `null` if none has failed.
+    #[schemars(with = "Option<scalar::Timestamp>")]
+    pub next_try: Option<Timestamp>,
     /// When it was first deployed.
     #[schemars(with = "scalar::Timestamp")]
     pub created: Timestamp,

@@ -5,6 +5,8 @@ use orchestrator_model::{
     EndpointState, Endpoints, Health, Operation, ServiceEndpoints, ServiceSlot, SlotState, Transport,
 };
 
+use orchestrator_service::roll::back_off;
+
 use crate::service_control::{Deployed, ServiceListed};
 
 pub(super) fn service_view(listed: ServiceListed) -> wire::Service {
@@ -23,6 +25,7 @@ pub(super) fn service_view(listed: ServiceListed) -> wire::Service {
         paused: service.paused,
         reason: service.reason,
         failures: service.failures,
+        next_try: service.failed_at.map(|at| at.plus(back_off(service.failures))),
         created: service.created,
         changed: service.changed,
         by: service.by,

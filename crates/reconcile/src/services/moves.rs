@@ -105,6 +105,7 @@ fn change(reading: &Reading, slot: ServiceSlot, kind: EventKind, detail: String,
 fn why(cause: &Cause) -> String {
     match cause {
         Cause::Replaced => "another version takes its place".to_owned(),
+        Cause::Ends => "its lifetime ends soon, and another takes its place".to_owned(),
         Cause::Surplus => "there are more than wanted".to_owned(),
         Cause::Failed(reason) => format!("it failed: {reason}"),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use orchestrator_model::{EndpointState, Health, Instance, ServiceSlot, ServiceState, SlotState};
 use orchestrator_runtime::routers::{BALANCER, VIRTUAL_ADDRESSES};
 use orchestrator_service::Strategy;
-use orchestrator_service::roll::{self, Failures, Removal, Target};
+use orchestrator_service::roll::{self, Failures, Life, Removal, Target};
 use orchestrator_store::ServiceSituation;
 
 use super::Services;
@@ -85,6 +85,9 @@ impl Services {
             unplaced: reading.unplaced(slot),
             attempts: instance.map_or(0, |instance| instance.attempts),
             health: own(instance.map_or(Health::Unknown, |instance| slot.health_of(instance.id))),
+            life: instance
+                .filter(|instance| instance.times.pinned.is_none())
+                .and_then(life),
             off: instance.is_some_and(|instance| instance.times.off.is_some()),
             published,
             connections: instance.filter(|_| is_counted).map(connections),
@@ -99,6 +102,13 @@ impl Services {
         let of_check = || self.inner.prober.detail(instance?.id);
         of_phase.or_else(of_check).or_else(|| slot.detail.clone())
     }
+}
+
+fn life(instance: &Instance) -> Option<Life> {
+    Some(Life {
+        from: instance.created,
+        until: instance.times.until?,
+    })
 }
 
 /// The numbers of closed slots, and of instances in no slot: as long as one is there, its number is not free.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use orchestrator_model::Timestamp;
 
+use super::lifetime::due;
 use super::{Cause, Closed, Move, Moves, Situation, SlotSituation, SlotState, Wait};
 use crate::RollOrder;
 
@@ -77,17 +78,18 @@ impl<'s> Board<'s> {
         }
     }
 
-    /// Whether a slot has the target version.
+    /// Whether a slot has the target version, and its instance's lifetime does not end soon.
     pub(super) fn is_current(&self, slot: &SlotSituation) -> bool {
-        slot.version == self.situation.target.version
+        let is_due = due(self.situation, slot).is_some_and(|due| due <= self.situation.now);
+        slot.version == self.situation.target.version && !is_due
     }
 
-    /// Whether wanted slots of another version are to be replaced now.
+    /// Whether wanted slots that are not current are to be replaced now.
     pub(super) fn rolls(&self) -> bool {
         !self.situation.paused && self.wanted.iter().any(|slot| !self.is_current(slot))
     }
 
-    /// How many wanted slots have the target version.
+    /// How many wanted slots are current.
     pub(super) fn current_count(&self) -> usize {
         let opened = self
             .opened

@@ -11,6 +11,7 @@ mod board;
 mod close;
 mod fail;
 mod judge;
+mod lifetime;
 mod moves;
 mod open;
 mod situation;
@@ -20,7 +21,7 @@ use board::Board;
 
 pub use back_off::back_off;
 pub use moves::{Cause, Closed, Move, Moves, Wait};
-pub use situation::{Failures, Removal, Situation, SlotSituation, SlotState, Target};
+pub use situation::{Failures, Life, Removal, Situation, SlotSituation, SlotState, Target};
 
 /// The moves that the situation calls for. Those of one answer belong together: they are recorded in one transaction.
 ///
@@ -35,6 +36,7 @@ pub fn next(situation: &Situation) -> Moves {
     surplus::drain_surplus(&mut board);
     open::open_missing(&mut board);
     open::open_ahead(&mut board);
+    lifetime::wait_for_next(&mut board);
     judge::judge(&mut board);
     board.into_moves()
 }

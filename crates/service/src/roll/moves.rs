@@ -72,6 +72,8 @@ pub enum Move {
 pub enum Cause {
     /// Another version takes its place.
     Replaced,
+    /// The lifetime of its instance ends soon. Another slot takes its place.
+    Ends,
     /// There are more slots than wanted.
     Surplus,
     /// Its instance failed, for this reason. Another slot takes its place.

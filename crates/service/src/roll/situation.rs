@@ -84,6 +84,8 @@ pub struct SlotSituation {
     pub health: Health,
     /// Why no host can have its instance; `None` if one can, or it has one already.
     pub unplaced: Option<String>,
+    /// The lifetime of its instance; `None` if that has none, or is pinned.
+    pub life: Option<Life>,
     /// Whether an operator switched it off. Then it does not serve, and that is no failure.
     pub off: bool,
     /// The number of the first snapshot of endpoints that shows it as it is: serving, or draining. `None` until that
@@ -93,6 +95,15 @@ pub struct SlotSituation {
     pub connections: Option<u64>,
     /// Why it does not serve, for people, as far as that is known: the reason of its phase, or of its last check.
     pub reason: Option<String>,
+}
+
+/// From when to when an instance may be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Life {
+    /// When it was made.
+    pub from: Timestamp,
+    /// When its time ends.
+    pub until: Timestamp,
 }
 
 impl SlotSituation {

@@ -1,4 +1,4 @@
-//! Slots that are not needed any more are drained: too many, or of another version.
+//! Slots that are not needed any more are drained: too many, of another version, or about to end.
 
 use std::cmp::Reverse;
 
@@ -52,7 +52,7 @@ fn drain_too_many(board: &mut Board<'_>) {
     }
 }
 
-/// Drains slots of other versions, as far as the promise allows.
+/// Drains slots of other versions, and those whose instances end soon, as far as the promise allows.
 fn drain_old(board: &mut Board<'_>) {
     let strategy = &board.situation.strategy;
     let stop_first = strategy.order == RollOrder::StopFirst;
@@ -76,7 +76,11 @@ fn drain_old(board: &mut Board<'_>) {
         if stop_first && is_pausing(board) {
             return;
         }
-        board.drain(chosen.number, Cause::Replaced);
+        let cause = match chosen.version == board.situation.target.version {
+            true => Cause::Ends,
+            false => Cause::Replaced,
+        };
+        board.drain(chosen.number, cause);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The roller: single situations, and properties over thousands of random histories.
 
 mod cases;
+mod lifetimes;
 mod properties;
 mod short_lives;
 mod world;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use orchestrator_model::{Phase, Timestamp};
 use orchestrator_service::health::Health;
 use orchestrator_service::roll::{
-    Cause, Closed, Failures, Move, Moves, Removal, Situation, SlotSituation, SlotState, Target, next,
+    Cause, Closed, Failures, Life, Move, Moves, Removal, Situation, SlotSituation, SlotState, Target, next,
 };
 use orchestrator_service::{RollOrder, Strategy};
 
@@ -19,6 +19,8 @@ pub(crate) struct World {
     pub(crate) broken: BTreeSet<u64>,
     /// Versions for which there is no host.
     placeless: BTreeSet<u64>,
+    /// The lifetime of instances.
+    pub(crate) lifetime: Option<Duration>,
     /// The number of the newest snapshot, and the slots that serve in it.
     snapshot: (u64, BTreeSet<u32>),
     /// The slots that the routers lead to.
@@ -47,6 +49,7 @@ impl World {
             situation,
             broken: BTreeSet::new(),
             placeless: BTreeSet::new(),
+            lifetime: None,
             snapshot: (0, BTreeSet::new()),
             routed: BTreeSet::new(),
             log: Vec::new(),
@@ -118,7 +121,14 @@ impl World {
         if self.slot(number).unplaced.is_some() {
             return;
         }
-        let version = self.slot(number).version;
+        let (version, now) = (self.slot(number).version, self.situation.now);
+        if let Some(lifetime) = self.lifetime {
+            let slot = self.slot(number);
+            slot.life = slot.life.or(Some(Life {
+                from: now,
+                until: now.plus(lifetime),
+            }));
+        }
         let broken = self.broken.contains(&version);
         self.change(number, |slot| match broken {
             true => (slot.phase, slot.attempts) = (Some(Phase::Pending), slot.attempts + 1),
@@ -213,10 +223,12 @@ impl World {
                 assert_eq!(slot.state, SlotState::Wanted);
                 match cause {
                     Cause::Failed(_) => assert!(!slot.serves() && !slot.off, "{slot:?} has not failed"),
-                    Cause::Replaced | Cause::Surplus if slot.serves() && self.routed.contains(&slot.number) => {
+                    Cause::Replaced | Cause::Ends | Cause::Surplus
+                        if slot.serves() && self.routed.contains(&slot.number) =>
+                    {
                         let left = self.serving() - 1;
                         let promised = match cause {
-                            Cause::Replaced => strategy.promised(target.count),
+                            Cause::Replaced | Cause::Ends => strategy.promised(target.count),
                             _ => target.count,
                         };
                         assert!(
@@ -224,9 +236,10 @@ impl World {
                             "{left} are left of {promised} that were promised"
                         );
                     }
-                    Cause::Replaced | Cause::Surplus => {}
+                    Cause::Replaced | Cause::Ends | Cause::Surplus => {}
                 }
                 assert!(*cause != Cause::Replaced || slot.version != target.version);
+                assert!(*cause != Cause::Ends || slot.version == target.version);
             }
             Move::Close { slot, cause } => {
                 let slot = find(slot).unwrap();
@@ -286,6 +299,7 @@ impl World {
                 since: now,
                 phase: None,
                 unplaced: no_host(!self.placeless.contains(version)),
+                life: None,
                 attempts: 0,
                 health: Health::Unknown,
                 off: false,
@@ -361,6 +375,7 @@ fn shown(one: &Move) -> String {
         Move::Open { slot, version } => format!("open {slot} v{version}"),
         Move::Drain { slot, cause } => match cause {
             Cause::Replaced => format!("drain {slot}: replaced"),
+            Cause::Ends => format!("drain {slot}: ends"),
             Cause::Surplus => format!("drain {slot}: surplus"),
             Cause::Failed(_) => format!("drain {slot}: failed"),
         },

@@ -71,6 +71,7 @@ pub(crate) fn render_one(item: &Value, now: Timestamp, width: Width) -> Result<S
         ("instances", Some(serving(&service))),
         ("operation", operation),
         ("reason", service.reason.clone()),
+        ("failures", failures(&service, now)),
         ("changed", Some(format!("{} ago", age(service.changed, now)))),
         ("by", service.by.clone()),
     ]);
@@ -108,6 +109,25 @@ fn serving(service: &Service) -> String {
     format!("{}/{wanted}", service.serving)
 }
 
+/// Its failures in a row, the number at which its version is given up, and when the next one is replaced; `None` without any.
+fn failures(service: &Service, now: Timestamp) -> Option<String> {
+    if service.failures == 0 {
+        return None;
+    }
+    let most = service
+        .spec
+        .get("strategy")
+        .and_then(|strategy| strategy["failures"].as_u64());
+    // A good version is never given up.
+    let most = most.filter(|_| service.good_version != Some(service.version));
+    let of = most.map(|most| format!(" of {most}")).unwrap_or_default();
+    let later = service.next_try.filter(|next| *next > now);
+    let next = later
+        .map(|next| format!(", the next one is replaced at {next}"))
+        .unwrap_or_default();
+    Some(format!("{} in a row{of}{next}", service.failures))
+}
+
 fn state(service: &Service) -> String {
     match (&service.operation, service.paused) {
         (_, Some(_)) => "paused".to_owned(),
@@ -137,4 +157,41 @@ fn render(items: &[Value], width: Width) -> Result<String, Failure> {
         Column::new("REASON").at_most(80),
     ];
     Ok(table::columns(&header, rows, width))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn failures_are_shown_with_their_most_and_when_the_next_is_replaced() {
+        let shown = |failures: u32, good: u64, next: Option<&str>| {
+            let service = json!({
+                "name": "web", "generation": 7, "version": 3, "good_version": good, "instances": 1, "serving": 0,
+                "state": "active", "paused": null, "reason": null, "failures": failures, "next_try": next,
+                "created": "2023-11-14T22:10:08Z", "changed": "2023-11-14T22:10:08Z", "by": null,
+                "spec": {"strategy": {"failures": 3}}, "operation": null, "slots": []
+            });
+            let text = render_one(&service, Timestamp(1_700_000_000_000), Width::Wide).unwrap();
+            let line = text.lines().find_map(|line| line.trim_start().strip_prefix("failures"));
+            line.map(|line| line.trim().to_owned())
+        };
+        assert_eq!(shown(0, 2, None), None);
+        let next = "the next one is replaced at 2023-11-14T22:13:22.000Z";
+        assert_eq!(
+            shown(2, 2, Some("2023-11-14T22:13:22Z")),
+            Some(format!("2 in a row of 3, {next}"))
+        );
+        assert_eq!(
+            shown(9, 3, Some("2023-11-14T22:13:22Z")),
+            Some(format!("9 in a row, {next}")),
+            "a good version is never given up"
+        );
+        assert_eq!(
+            shown(1, 2, Some("2023-11-14T22:13:19Z")),
+            Some("1 in a row of 3".to_owned())
+        );
+    }
 }

@@ -6,6 +6,7 @@
 mod cases;
 mod clients;
 mod fleet;
+mod lifetimes;
 mod placement;
 mod random;
 mod removal;
