@@ -96,7 +96,7 @@ impl FromArgMatches for Timed {
 
 impl Subcommand for Timed {
     fn augment_subcommands(command: Command) -> Command {
-        let verbs = Verb::augment_subcommands(Command::new("verbs"));
+        let verbs = Verb::augment_subcommands(Command::default().name("verbs"));
         command.subcommands(verbs.get_subcommands().map(|verb| verb.clone().arg(option())))
     }
 
