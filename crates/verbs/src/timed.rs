@@ -31,7 +31,7 @@ impl Timed {
     ///
     /// # Errors
     ///
-    /// Those of [`Verb::run`], and [`Failure::TimedOut`] when it takes longer. What the daemon was asked for goes on.
+    /// Those of [`Verb::run`], and [`Failure::TimedOut`] when it takes longer. The work that it began goes on.
     pub async fn run(&self, session: &mut Session<'_>) -> Result<(), Failure> {
         session.limit = self.limit.or(session.limit);
         let limit = match self.verb.keeps_limit() {
@@ -42,7 +42,7 @@ impl Timed {
     }
 }
 
-/// Gives up after a time. What was begun is not ended by that.
+/// Gives up after a time. Work that was begun goes on.
 pub(crate) async fn within<T>(
     limit: Option<Duration>,
     work: impl Future<Output = Result<T, Failure>>,

@@ -4,8 +4,8 @@
 //! 18.2.1 and 18.2.6) and a Router Solicitation (RFC 4861, section 6.3.7). It accepts no offer, so servers keep no
 //! state for it.
 //!
-//! The packet filter of a link may drop the answers before they come here. What the daemon observed of the last two
-//! hours, also where it was dropped, is told as well: it records each server and router again after an hour.
+//! The packet filter of a link may drop the answers before they come here. So `check` also shows the servers and routers
+//! that the daemon recorded in the last two hours: it records each of them again after an hour.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -91,7 +91,7 @@ fn others<T>(mut found: BTreeMap<Ipv6Addr, T>, own: Ipv6Addr) -> BTreeMap<Ipv6Ad
     found
 }
 
-/// What the daemon observed of a kind on a link, each thing once, with the time of its last record.
+/// The servers or routers that the daemon recorded on a link, each once, with the time of its last record.
 fn observed(seen: &[Event], link: &str, kind: EventKind) -> Vec<String> {
     let own = seen
         .iter()

@@ -26,8 +26,8 @@ pub struct Explanation {
     pub bindings: Vec<PolicyBinding>,
     /// Whom it may speak with.
     pub rules: Vec<PolicyRule>,
-    /// Why nothing is bound to a client that holds a lease on a link that is checked; `None` if something is. What is
-    /// dropped of such a client is not told from what is dropped of others.
+    /// Why nothing is bound to a client that holds a lease on a link that is checked; `None` if something is. Drops of
+    /// such a client's packets cannot be told apart from those of others.
     pub unbound: Option<String>,
 }
 

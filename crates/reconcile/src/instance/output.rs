@@ -58,8 +58,8 @@ impl Orchestrator {
         }
     }
 
-    /// Records the last lines that the containers of an instance wrote that is about to be removed. What cannot be read is
-    /// left out: it may be gone already.
+    /// Records the last lines that the containers of an instance wrote that is about to be removed. Output that cannot be
+    /// read is left out: its container may be gone already.
     pub(super) async fn record_last_words(&self, instance: &Instance) -> Result<(), StoreError> {
         for container in &instance_ref(instance).containers {
             match self.last_output(instance, container).await {

@@ -25,8 +25,8 @@ impl Orchestrator {
     /// Provisions, but gives up as soon as the situation of its slot asks for something else. `restart` is the number of
     /// the restart with which it begins, if it does.
     ///
-    /// Dropping the attempt half-way is safe: each of its steps may be repeated or undone later. What came of it is recorded
-    /// in any case.
+    /// Dropping the attempt half-way is safe: each of its steps may be repeated or undone later. Its outcome is recorded in any
+    /// case.
     pub(super) async fn provision_unless_woken(
         &self,
         instance: &Instance,

@@ -4,7 +4,7 @@ use super::board::Board;
 use super::close::make_room;
 use super::surplus::is_pausing;
 
-/// Opens slots until the wanted number is there. What leaves counts until it is gone: there are never more than the wanted
+/// Opens slots until the wanted number is there. A slot that leaves counts until it is gone: there are never more than the wanted
 /// number and those ahead of it, however fast instances fail.
 pub(super) fn open_missing(board: &mut Board<'_>) {
     let situation = board.situation;
