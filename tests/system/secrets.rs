@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use orchestrator_lab::wait_for;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 
 use crate::site::{BINARY, PATIENCE, Plan, Site, text};
 
@@ -167,19 +167,26 @@ fn a_rotation_beside_the_daemon_may_be_killed_at_any_time() {
     assert_eq!(condition["ok"], true, "{condition}");
 }
 
-/// Holds the database's write lock while `work` runs.
-fn while_nobody_writes(site: &Site, work: impl FnOnce()) {
+/// Runs `work` on the daemon's database.
+fn on_database(site: &Site, work: impl AsyncFnOnce(&mut SqliteConnection)) {
     let url = format!("sqlite://{}/orchestrator.db", site.daemon.place().display());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     runtime.block_on(async {
-        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        work(&mut connection).await;
+        connection.close().await.unwrap();
+    });
+}
+
+/// Holds the database's write lock while `work` runs.
+fn while_nobody_writes(site: &Site, work: impl FnOnce()) {
+    on_database(site, async |connection| {
         connection.execute("begin immediate").await.unwrap();
         work();
         connection.execute("rollback").await.unwrap();
-        connection.close().await.unwrap();
     });
 }
 
@@ -225,15 +232,8 @@ fn a_rotation_that_ends_before_or_behind_its_commit_is_taken_up_again() {
 
 /// Runs a statement on the database.
 fn execute(site: &Site, statement: &str) {
-    let url = format!("sqlite://{}/orchestrator.db", site.daemon.place().display());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+    on_database(site, async |connection| {
         connection.execute(AssertSqlSafe(statement.to_owned())).await.unwrap();
-        connection.close().await.unwrap();
     });
 }
 

@@ -78,6 +78,8 @@ mod operation_tests;
 #[cfg(test)]
 mod running_tests;
 #[cfg(test)]
+mod shown_tests;
+#[cfg(test)]
 mod streaming_tests;
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,7 @@ const INFORMATION_REQUEST: u8 = 11;
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
 
-/// The time from which on what the daemon observed is told.
+/// The beginning of the time whose records are shown.
 pub(super) fn since() -> Timestamp {
     const LATELY: i64 = 2 * 3_600_000;
     Timestamp(Clock::start().now().0.saturating_sub(LATELY))

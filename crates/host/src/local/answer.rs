@@ -16,7 +16,7 @@ use crate::{EnsureFault, InstancePlan, NoAnswer, Progress, Stage};
 pub(super) struct Awaited<'a, A> {
     /// The answer. It may be waited for since before.
     pub(super) answer: A,
-    /// News of its process. Of a process that was started just now, they are from before the start.
+    /// News of its process. The subscription began before the start of a process that is new.
     pub(super) news: &'a Subscription<'a>,
     /// Whether the process was started just now. One that was there already may have ended since it was found, so the engine
     /// is asked again.

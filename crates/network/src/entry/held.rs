@@ -67,6 +67,16 @@ impl Network {
         }
     }
 
+    /// Sets all neighbour entries on a bridge again, whose kernel forgot them.
+    pub(crate) async fn restore_neighbors(&self, bridge: u32) -> Result<(), NetworkError> {
+        // Nobody sets or removes one meanwhile.
+        let held = self.held.lock().await;
+        for Entry { at, mac } in held.of.values().filter(|entry| entry.at.bridge == bridge) {
+            neighbor::set(&self.netlink, *at, *mac).await?;
+        }
+        Ok(())
+    }
+
     /// Removes the neighbour entry of an attachment that is gone.
     pub(crate) async fn release_neighbor(&self, host_interface: &str) -> Result<(), NetworkError> {
         let mut held = self.held.lock().await;

@@ -12,9 +12,16 @@ use crate::port::PortSettings;
 /// The bridges and attachments that there are, by index.
 #[derive(Debug, Default)]
 pub(super) struct Bridges {
-    /// Name, and whether up.
-    bridges: HashMap<u32, (String, bool)>,
+    bridges: HashMap<u32, Bridge>,
     attachments: HashMap<u32, Attachment>,
+}
+
+/// The state of a bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bridge {
+    name: String,
+    up: bool,
+    mac: Option<[u8; 6]>,
 }
 
 /// The state of an attachment's host end whose changes are reported.
@@ -38,6 +45,14 @@ impl Bridges {
         known
     }
 
+    /// The bridge that an event gives another link-layer address, as when a port with a lower one joins it. The kernel then
+    /// forgets all of its neighbour entries, also permanent ones.
+    pub(super) fn readdressed(&self, event: &Event) -> Option<u32> {
+        let Event::Seen(link) = event else { return None };
+        let known = self.bridges.get(&link.index)?;
+        (link.is_kind("bridge") && known.mac != link.mac).then_some(link.index)
+    }
+
     /// Applies an event, and returns what changed.
     pub(super) fn observe(&mut self, event: Event) -> Vec<LinkChange> {
         match event {
@@ -47,7 +62,7 @@ impl Bridges {
             Event::Gone(link) if link.is_kind("bridge") => {
                 let known = self.bridges.remove(&link.index);
                 known
-                    .map(|(name, _)| LinkChange::BridgeGone { name })
+                    .map(|Bridge { name, .. }| LinkChange::BridgeGone { name })
                     .into_iter()
                     .collect()
             }
@@ -106,13 +121,18 @@ impl Bridges {
     }
 
     fn see(&mut self, link: Link) -> Vec<LinkChange> {
-        let now = (link.name.clone(), link.up);
-        let before = self.bridges.insert(link.index, now.clone());
-        if before.as_ref() == Some(&now) {
+        let now = Bridge {
+            name: link.name.clone(),
+            up: link.up,
+            mac: link.mac,
+        };
+        let before = self.bridges.insert(link.index, now);
+        let same = |before: &Bridge| before.name == link.name && before.up == link.up;
+        if before.as_ref().is_some_and(same) {
             return Vec::new();
         }
-        let renamed = before.filter(|(name, _)| *name != link.name);
-        let gone = renamed.map(|(name, _)| LinkChange::BridgeGone { name });
+        let renamed = before.filter(|before| before.name != link.name);
+        let gone = renamed.map(|before| LinkChange::BridgeGone { name: before.name });
         let name = link.name;
         let here = if link.up {
             LinkChange::BridgeUp { name }
@@ -181,6 +201,24 @@ mod tests {
             [LinkChange::BridgeGone { name: name() }]
         );
         assert_eq!(bridges.observe(Event::Gone(bridge("br0", true))), []);
+    }
+
+    #[test]
+    fn another_link_layer_address_of_a_bridge_is_seen_and_no_change_to_report() {
+        let with = |index, mac| {
+            Event::Seen(Link {
+                index,
+                mac: Some(mac),
+                ..bridge("br0", true)
+            })
+        };
+        let mut bridges = Bridges::default();
+        assert_eq!(bridges.readdressed(&with(2, [2; 6])), None, "a new one has no entries");
+        bridges.observe(with(2, [2; 6]));
+        assert_eq!(bridges.readdressed(&with(2, [2; 6])), None);
+        assert_eq!(bridges.readdressed(&with(2, [1; 6])), Some(2));
+        assert_eq!(bridges.observe(with(2, [1; 6])), []);
+        assert_eq!(bridges.readdressed(&with(2, [1; 6])), None);
     }
 
     #[test]

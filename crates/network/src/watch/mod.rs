@@ -98,10 +98,15 @@ impl Network {
             };
             match received {
                 Ok((datagram, _kernel)) => {
-                    for change in events(&datagram)
-                        .flat_map(|event| bridges.observe(event))
-                        .collect::<Vec<_>>()
-                    {
+                    let mut changed = Vec::new();
+                    for event in events(&datagram) {
+                        if let Some(bridge) = bridges.readdressed(&event) {
+                            // Before anybody looks at an instance: nothing of its own has changed.
+                            self.restore_neighbors(bridge).await?;
+                        }
+                        changed.extend(bridges.observe(event));
+                    }
+                    for change in changed {
                         if let LinkChange::AttachmentGone { host_interface, .. } = &change {
                             self.release_neighbor(host_interface).await?;
                         }

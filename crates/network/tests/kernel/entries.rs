@@ -251,6 +251,31 @@ fn a_neighbour_entry_goes_with_its_attachment_and_no_other_does() -> Result<()> 
 }
 
 #[test]
+fn neighbour_entries_are_restored_when_their_bridge_gets_another_link_layer_address() -> Result<()> {
+    daemon(|network| async move {
+        network.ensure_bridge(&bridge_plan("br0")).await?;
+        let plans = [isolated(1), isolated(2)];
+        let mut running = Vec::new();
+        for plan in &plans {
+            running.push(wire(&network, plan).await?);
+        }
+        let (changes, mut told) = mpsc::channel(64);
+        let watching = network.clone();
+        let watch = tokio::spawn(async move { watching.watch(changes).await });
+        ensure!(told.recv().await == Some(LinkChange::Everything));
+        for mac in ["02:00:00:00:77:01", "02:00:00:00:77:02"] {
+            ip(&format!("link set br0 address {mac}"))?;
+            eventually("both entries are there again", || Ok(neighbors()?.len() == 2)).await?;
+        }
+        for plan in &plans {
+            ensure!(network.find_port_flaw(plan).await?.is_none());
+        }
+        watch.abort();
+        Ok(())
+    })
+}
+
+#[test]
 fn a_neighbour_entry_follows_the_address_of_its_instance() -> Result<()> {
     daemon(|network| async move {
         network.ensure_bridge(&bridge_plan("br0")).await?;

@@ -26,8 +26,8 @@ pub struct Explanation {
     pub bindings: Vec<PolicyBinding>,
     /// Whom it may speak with.
     pub rules: Vec<PolicyRule>,
-    /// Why nothing is bound to a client that holds a lease on a link that is checked; `None` if something is. Drops of
-    /// such a client's packets cannot be told apart from those of others.
+    /// Why no address is bound to the client in the packet filter, although it holds a lease on a link that is checked;
+    /// `None` if one is. The counters of dropped packets do not name such a client.
     pub unbound: Option<String>,
 }
 

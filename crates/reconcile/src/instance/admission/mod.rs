@@ -194,7 +194,7 @@ impl Admission {
         found
     }
 
-    /// Records what somebody in the queue waits for now. Returns what that was before.
+    /// Records the limit or pause that keeps a slot in the queue from a place. Returns the one before.
     fn set_block(&mut self, key: &SlotKey, block: Block) -> Option<Block> {
         let waiting = self.queue.get_mut(key)?;
         let before = std::mem::replace(&mut waiting.block, block);
