@@ -389,8 +389,12 @@ fn a_virtual_address_is_on_the_link_leads_to_a_service_and_goes_with_it() {
             });
         };
         more(50);
+        // The kernel forgets all neighbours on the bridge, and no instance is taken for disturbed.
+        site.host.ip("link set br0 address 02:00:00:00:77:01").unwrap();
+        more(50);
         deploy(&site, &second);
         more(50);
+        assert!(!site.daemon.log().contains("disturbed"), "{}", site.daemon.log());
         site.daemon.kill9();
         more(50);
         site.daemon.resume().unwrap();

@@ -147,8 +147,9 @@ impl Network {
         };
         thread::run(&self.own, set).await?;
         let mut change = LinkUnspec::new_with_index(bridge.index).alias(mark).up();
-        if let Some(mac) = bridge.mac {
-            // The kernel keeps an address that it was given, also if it is the one that it has.
+        if let Some(mac) = bridge.mac.filter(|_| !bridge.up) {
+            // The kernel keeps an address that it was given, also if it is the one that it has. It forgets all neighbours on
+            // the bridge then, so that it is given once.
             change = change.address(mac.to_vec());
         }
         self.change_bridge(change, &bridge.name).await

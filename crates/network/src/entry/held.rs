@@ -6,7 +6,7 @@ use super::neighbor::{self, Neighbor};
 use super::tail;
 use crate::bridge::find_bridge;
 use crate::join::is_end;
-use crate::link::{Link, find_link, list_links};
+use crate::link::{Link, find_link, find_link_by_index, list_links};
 use crate::{AttachmentPlan, Network, NetworkError};
 
 /// The neighbour entries that were set, by the host ends of their attachments. Clones of a [`Network`] share it.
@@ -16,6 +16,9 @@ use crate::{AttachmentPlan, Network, NetworkError};
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     of: HashMap<String, Entry>,
+    /// The link-layer address that each bridge had when its entries were set. When it gets another one, as when a port with
+    /// a lower one joins it, the kernel forgets all neighbour entries on it, also permanent ones.
+    bridges: HashMap<u32, Option<[u8; 6]>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +40,9 @@ impl Network {
     pub(crate) async fn hold_neighbor(&self, plan: &AttachmentPlan) -> Result<(), NetworkError> {
         let mut held = self.held.lock().await;
         let bridge = find_bridge(&self.netlink, &plan.bridge).await?;
+        if let Some(bridge) = &bridge {
+            self.follow(&mut held, bridge.index, bridge.mac).await?;
+        }
         let wanted = plan.address.zip(bridge).map(|(address, bridge)| Entry {
             at: Neighbor {
                 bridge: bridge.index,
@@ -58,19 +64,35 @@ impl Network {
         Ok(())
     }
 
-    /// Whether the neighbour entry of an attachment is as it was set, if one was.
+    /// Whether the neighbour entry of an attachment is as it was set, if one was. Those that went because their bridge got
+    /// another link-layer address are set again first: nothing about an instance has changed then.
     pub(crate) async fn has_neighbor(&self, host_interface: &str) -> Result<bool, NetworkError> {
         let entry = self.held.lock().await.of.get(host_interface).copied();
-        match entry {
-            Some(Entry { at, mac }) => neighbor::is_set(&self.netlink, at, mac).await,
-            None => Ok(true),
+        let Some(Entry { at, mac }) = entry else {
+            return Ok(true);
+        };
+        if neighbor::is_set(&self.netlink, at, mac).await? {
+            return Ok(true);
         }
+        let Some(bridge) = find_link_by_index(&self.netlink, at.bridge).await? else {
+            return Ok(false);
+        };
+        self.restore_neighbors(bridge.index, bridge.mac).await?;
+        neighbor::is_set(&self.netlink, at, mac).await
     }
 
-    /// Sets all neighbour entries on a bridge again, whose kernel forgot them.
-    pub(crate) async fn restore_neighbors(&self, bridge: u32) -> Result<(), NetworkError> {
-        // Nobody sets or removes one meanwhile.
-        let held = self.held.lock().await;
+    /// Sets all neighbour entries on a bridge again, if it had another link-layer address when they were set.
+    pub(crate) async fn restore_neighbors(&self, bridge: u32, mac: Option<[u8; 6]>) -> Result<(), NetworkError> {
+        let mut held = self.held.lock().await;
+        self.follow(&mut held, bridge, mac).await
+    }
+
+    /// The same for one who has the lock.
+    async fn follow(&self, held: &mut Held, bridge: u32, mac: Option<[u8; 6]>) -> Result<(), NetworkError> {
+        let before = held.bridges.insert(bridge, mac);
+        if before.is_none_or(|before| before == mac) {
+            return Ok(());
+        }
         for Entry { at, mac } in held.of.values().filter(|entry| entry.at.bridge == bridge) {
             neighbor::set(&self.netlink, *at, *mac).await?;
         }
@@ -102,6 +124,8 @@ impl Network {
         let links = list_links(&self.netlink).await?;
         let hosts = host_ends(&links);
         held.of.clear();
+        let bridges = links.iter().filter(|link| link.is_kind("bridge"));
+        held.bridges = bridges.map(|link| (link.index, link.mac)).collect();
         for (at, mac) in entries {
             match hosts.get(&tail(mac)) {
                 Some(host_interface) => drop(held.of.insert((*host_interface).to_owned(), Entry { at, mac })),

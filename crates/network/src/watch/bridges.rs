@@ -45,12 +45,11 @@ impl Bridges {
         known
     }
 
-    /// The bridge that an event gives another link-layer address, as when a port with a lower one joins it. The kernel then
-    /// forgets all of its neighbour entries, also permanent ones.
-    pub(super) fn readdressed(&self, event: &Event) -> Option<u32> {
+    /// The bridge that an event gives another link-layer address, and that address.
+    pub(super) fn readdressed(&self, event: &Event) -> Option<(u32, Option<[u8; 6]>)> {
         let Event::Seen(link) = event else { return None };
         let known = self.bridges.get(&link.index)?;
-        (link.is_kind("bridge") && known.mac != link.mac).then_some(link.index)
+        (link.is_kind("bridge") && known.mac != link.mac).then_some((link.index, link.mac))
     }
 
     /// Applies an event, and returns what changed.
@@ -216,7 +215,7 @@ mod tests {
         assert_eq!(bridges.readdressed(&with(2, [2; 6])), None, "a new one has no entries");
         bridges.observe(with(2, [2; 6]));
         assert_eq!(bridges.readdressed(&with(2, [2; 6])), None);
-        assert_eq!(bridges.readdressed(&with(2, [1; 6])), Some(2));
+        assert_eq!(bridges.readdressed(&with(2, [1; 6])), Some((2, Some([1; 6]))));
         assert_eq!(bridges.observe(with(2, [1; 6])), []);
         assert_eq!(bridges.readdressed(&with(2, [1; 6])), None);
     }

@@ -100,9 +100,8 @@ impl Network {
                 Ok((datagram, _kernel)) => {
                     let mut changed = Vec::new();
                     for event in events(&datagram) {
-                        if let Some(bridge) = bridges.readdressed(&event) {
-                            // Before anybody looks at an instance: nothing of its own has changed.
-                            self.restore_neighbors(bridge).await?;
+                        if let Some((bridge, mac)) = bridges.readdressed(&event) {
+                            self.restore_neighbors(bridge, mac).await?;
                         }
                         changed.extend(bridges.observe(event));
                     }

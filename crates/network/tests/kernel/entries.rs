@@ -259,6 +259,13 @@ fn neighbour_entries_are_restored_when_their_bridge_gets_another_link_layer_addr
         for plan in &plans {
             running.push(wire(&network, plan).await?);
         }
+        network.ensure_bridge(&bridge_plan("br0")).await?;
+        ensure!(neighbors()?.len() == 2, "the same address is not given twice");
+        // Nobody watches: it is no flaw of an instance, and looking at one restores all.
+        ip("link set br0 address 02:00:00:00:77:00")?;
+        ensure!(neighbors()?.is_empty());
+        ensure!(network.find_port_flaw(&plans[0]).await?.is_none());
+        ensure!(neighbors()?.len() == 2);
         let (changes, mut told) = mpsc::channel(64);
         let watching = network.clone();
         let watch = tokio::spawn(async move { watching.watch(changes).await });
