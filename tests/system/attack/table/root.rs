@@ -97,11 +97,8 @@ pub(super) fn ways(t: &mut Table<'_>) {
     );
     // What it changes of its own interface.
     let next = if t.stage.shape.front_door { Host } else { Mallory };
-    let hop = if next == Host {
-        t.link_local(Host)
-    } else {
-        t.address(Mallory)
-    };
+    // The host answers to the link-layer address that it has of an instance, and not to another one.
+    let hop = t.address(next);
     let neighbor = format!(
         "neigh replace {hop} lladdr {} dev eth1 nud permanent",
         mac_text(t.mac(next))
