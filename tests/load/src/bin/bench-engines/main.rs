@@ -5,9 +5,9 @@
 //! ```
 //!
 //! - Every engine has a machine, a state and a daemon of its own, with the same image and the same limits.
-//! - **One**: from a client's first Solicit to the first connection that its instance answers, against the engine alone:
-//!   it creates and starts the same container, until that listens. The difference of the medians is what the lease, the
-//!   record, the wiring and the probe add.
+//! - **One**: from a client's lease, and from its first Solicit, to the first connection that its instance answers, against
+//!   the engine alone: it creates and starts the same container, until that listens. From the lease on, the difference of
+//!   the medians is what the record, the wiring and the probe add.
 //! - **Burst**: so many clients at once, until all have their instance ready; then until all instances are gone.
 //! - **Memory**: what an idle instance costs: its processes, with those that watch it (proportional set size). What the
 //!   engine's own daemon needs more for it is not counted: it comes and goes with other work.
@@ -96,7 +96,8 @@ fn measure(all: &mut [(Stage, Figures)], extent: &Extent) -> Result<()> {
             let whole = one::measure(stage, round).with_context(|| format!("one on {}", figures.kind))?;
             if round > 0 {
                 figures.alone.push(alone);
-                figures.whole.push(whole);
+                figures.whole.push(whole.solicit);
+                figures.leased.push(whole.lease);
             }
         }
     }

@@ -17,11 +17,20 @@ pub(crate) const ASK: Duration = Duration::from_millis(5);
 /// The pause before the next connection, with the whole and with the engine alone.
 pub(crate) const KNOCK: Duration = Duration::from_micros(200);
 
-/// The time from the first Solicit of a new client to the first connection that its instance answers. Afterwards the
-/// instance is gone.
-pub(crate) fn measure(stage: &Stage, client: u32) -> Result<Duration> {
-    let began = Instant::now();
-    stage.machine.within(|| exchange(client, stage.interface))?;
+/// How long a new client waits for the first connection that its instance answers.
+pub(crate) struct Waited {
+    /// From its first Solicit.
+    pub(crate) solicit: Duration,
+    /// From the Reply with its lease.
+    pub(crate) lease: Duration,
+}
+
+/// Has a new client come. Afterwards its instance is gone.
+pub(crate) fn measure(stage: &Stage, client: u32) -> Result<Waited> {
+    let solicited = Instant::now();
+    let leased = stage
+        .machine
+        .within(|| exchange(client, stage.interface).map(|()| Instant::now()))?;
     let address = until("the instance to be recorded", ASK, || {
         stage.instances().first().and_then(address)
     })?;
@@ -31,10 +40,13 @@ pub(crate) fn measure(stage: &Stage, client: u32) -> Result<Duration> {
             TcpStream::connect_timeout(&instance, LIMIT).ok().map(drop)
         })
     })?;
-    let took = began.elapsed();
+    let waited = Waited {
+        solicit: solicited.elapsed(),
+        lease: leased.elapsed(),
+    };
     remove_all(stage)?;
     until("the instance to go", ASK, || stage.instances().is_empty().then_some(()))?;
-    Ok(took)
+    Ok(waited)
 }
 
 pub(crate) fn address(instance: &Value) -> Option<Ipv6Addr> {

@@ -12,6 +12,8 @@ pub(crate) struct Figures {
     pub(crate) alone: Vec<Duration>,
     /// From the first Solicit to the first answered connection.
     pub(crate) whole: Vec<Duration>,
+    /// From the Reply with the lease to the first answered connection.
+    pub(crate) leased: Vec<Duration>,
     pub(crate) bursts: Vec<Burst>,
 }
 
@@ -21,6 +23,7 @@ impl Figures {
             kind,
             alone: Vec::new(),
             whole: Vec::new(),
+            leased: Vec::new(),
             bursts: Vec::new(),
         }
     }
@@ -28,16 +31,17 @@ impl Figures {
 
 pub(crate) fn print(all: &[&Figures], rounds: u32) {
     println!(
-        "one instance, {rounds} rounds by turns, medians (least)        alone              whole      added   whole/alone"
+        "one instance, {rounds} rounds by turns, medians (least)      alone   lease to answer       added  Solicit to answer  of alone"
     );
     for figures in all {
-        let (alone, whole) = (median(&figures.alone), median(&figures.whole));
+        let (alone, leased, whole) = (median(&figures.alone), median(&figures.leased), median(&figures.whole));
         println!(
-            "  {:<40} {alone:>8.1} ({:>5.1}) ms {whole:>7.1} ({:>5.1}) ms {:>7.1} ms {:>10.2}",
+            "  {:<34} {alone:>8.1} ({:>5.1}) ms {leased:>7.1} ({:>5.1}) ms {:>5.1} ms {whole:>7.1} ({:>5.1}) ms {:>9.2}",
             figures.kind.to_string(),
             least(&figures.alone),
+            least(&figures.leased),
+            leased - alone,
             least(&figures.whole),
-            whole - alone,
             whole / alone
         );
     }
