@@ -9,7 +9,8 @@ use crate::place::{Place, at, event, holding_client};
 on_both!(
     events_rise_and_are_heard_in_order,
     events_are_listed_forwards_and_from_the_end,
-    an_event_finds_its_client_by_duid_and_link
+    an_event_finds_its_client_by_duid_and_link,
+    others_that_were_seen_lately_are_told_of_once_each
 );
 
 async fn events_rise_and_are_heard_in_order(place: Place) {
@@ -33,6 +34,33 @@ async fn events_rise_and_are_heard_in_order(place: Place) {
         again.append_event(event(EventKind::Refused, client)).await.unwrap().id,
         6
     );
+}
+
+async fn others_that_were_seen_lately_are_told_of_once_each(place: Place) {
+    let store = place.open().await;
+    let minute = |minute: i64| at(60 * minute);
+    let seen = async |kind: EventKind, minutes: i64, detail: &str| {
+        let new = NewEvent {
+            link: Some("br0".to_owned()),
+            detail: Some(detail.to_owned()),
+            ..NewEvent::new(minute(minutes), kind)
+        };
+        store.append_event(new).await.unwrap();
+    };
+    seen(EventKind::OtherServer, 0, "gone").await;
+    seen(EventKind::OtherRouter, 30, "a").await;
+    seen(EventKind::OtherServer, 40, "a").await;
+    seen(EventKind::Refused, 50, "no other").await;
+    seen(EventKind::OtherRouter, 90, "a").await;
+    let others = store.others(minute(121)).await.unwrap();
+    let told: Vec<_> = others.iter().map(|event| (event.kind, event.at)).collect();
+    let expected = [
+        (EventKind::OtherRouter, minute(90)),
+        (EventKind::OtherServer, minute(40)),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(place.look_for_others(minute(121)).await.unwrap(), others);
+    assert_eq!(store.others(minute(220)).await.unwrap(), []);
 }
 
 async fn an_event_finds_its_client_by_duid_and_link(place: Place) {

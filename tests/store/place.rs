@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use orchestrator::model::{
-    Attachment, ClientId, Container, ContainerSpec, Duid, EventKind, File, FileContent, GrantedTo, HostId, Iaid, Id,
-    Instance, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Phase, Resolver, Resources, Sidecar,
-    Slot, SlotKey, Timestamp, ValueSource,
+    Attachment, ClientId, Container, ContainerSpec, Duid, Event, EventKind, File, FileContent, GrantedTo, HostId, Iaid,
+    Id, Instance, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Phase, Resolver, Resources,
+    Sidecar, Slot, SlotKey, Timestamp, ValueSource,
 };
-use orchestrator::store::{InstanceUpdate, NewInstance, Store};
+use orchestrator::store::{InstanceUpdate, NewInstance, Store, StoreError};
 use orchestrator_lab::Postgres;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
@@ -51,6 +51,11 @@ impl Place {
     /// The store on it.
     pub(crate) async fn open(&self) -> Store {
         Store::open(&self.url).await.expect("the store opens")
+    }
+
+    /// Others on the links, as they are read without a store.
+    pub(crate) async fn look_for_others(&self, now: Timestamp) -> Result<Vec<Event>, StoreError> {
+        Store::look_for_others(&self.url, now).await
     }
 
     /// Runs SQL past the store.

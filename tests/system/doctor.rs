@@ -5,10 +5,10 @@ use std::process::Command;
 use orchestrator_lab::{Daemon, Dhclient, Engine, Lab, Namespace, wait_for};
 use serde_json::{Value, json};
 
-use crate::site::{PATIENCE, Plan, Site, host_end, text};
+use crate::site::{BINARY, PATIENCE, Plan, Site, host_end, text};
 
 /// Runs the doctor of a daemon, and returns its exit code and its findings.
-fn doctor(daemon: &Daemon, arguments: &[&str]) -> (i32, Value) {
+pub(crate) fn doctor(daemon: &Daemon, arguments: &[&str]) -> (i32, Value) {
     let settings = daemon.place().join("settings.toml");
     let mut all = vec!["doctor", "-o", "json", "--settings", settings.to_str().unwrap()];
     all.extend(arguments);
@@ -25,7 +25,7 @@ fn finding(found: &Value, code: &str) -> Option<Value> {
 }
 
 #[track_caller]
-fn has(found: &Value, code: &str) -> Value {
+pub(crate) fn has(found: &Value, code: &str) -> Value {
     finding(found, code).unwrap_or_else(|| panic!("no {code} in {found:#}"))
 }
 
@@ -91,6 +91,34 @@ fn a_healthy_site_has_no_errors() {
         "lost",
     ] {
         assert_eq!(state(&found, area), "healthy", "{area}: {found:#}");
+    }
+}
+
+#[test]
+fn a_bridge_of_somebody_else_on_which_any_router_is_followed_is_found() {
+    let plan = Plan {
+        engine: "unix:///nonexistent/docker.sock".to_owned(),
+        template: None,
+        ..Plan::default()
+    };
+    let lab = Lab::new().unwrap();
+    let host = lab.namespace("host").unwrap();
+    host.bridge("br0", None).unwrap();
+    let daemon = Daemon::start(&host, BINARY.as_ref(), |place| plan.settings(place)).unwrap();
+    let mut site = Site { lab, host, daemon };
+    site.daemon.wait_until_ready(PATIENCE).unwrap();
+    for (key, value, is_found) in [
+        ("forwarding", "0", true),
+        ("forwarding", "1", false),
+        ("accept_ra", "2", true),
+    ] {
+        site.host.sysctl(&format!("net.ipv6.conf.br0.{key}"), value).unwrap();
+        let (_, found) = doctor(&site.daemon, &[]);
+        assert_eq!(
+            finding(&found, "router-accepted").is_some(),
+            is_found,
+            "{key}={value}: {found:#}"
+        );
     }
 }
 

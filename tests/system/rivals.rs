@@ -7,14 +7,15 @@ use orchestrator_lab::wait_for;
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::site::{PATIENCE, Plan, Site, wait_link_local};
+use crate::doctor::{doctor, has};
+use crate::site::{PATIENCE, Plan, Site, text, wait_link_local};
 
 /// A router advertisement with a lifetime of half an hour (RFC 4861, section 4.2). The kernel fills in the checksum.
 const ADVERTISEMENT: [u8; 16] = [134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0];
 
 #[test]
 fn a_router_behind_a_clients_port_is_dropped_and_told_of_with_its_port() {
-    let site = Site::start(&Plan::default());
+    let mut site = Site::start(&Plan::default());
     let rogue = site.machine("rogue");
     wait_link_local(&rogue);
     let open = || {
@@ -42,10 +43,19 @@ fn a_router_behind_a_clients_port_is_dropped_and_told_of_with_its_port() {
     assert!(!counter.trim_start().starts_with("packets 0 "), "{dropped}");
     let settings = site.daemon.place().join("settings.toml").display().to_string();
     let checked = site.daemon.cli(&["check", "--settings", &settings]).unwrap();
-    let text = String::from_utf8(checked.stdout).unwrap();
-    let line = text
+    let checked = String::from_utf8(checked.stdout).unwrap();
+    let line = checked
         .lines()
         .find(|line| line.starts_with("other routers on br0"))
         .unwrap();
-    assert!(line.contains("wrong") && line.contains("p-rogue"), "{text}");
+    assert!(line.contains("wrong") && line.contains("p-rogue"), "{checked}");
+    for is_running in [true, false] {
+        let (_, found) = doctor(&site.daemon, &[]);
+        let what = text(&has(&found, "other-router"), "what");
+        assert!(
+            what.contains("br0") && what.contains("p-rogue"),
+            "{is_running}: {found:#}"
+        );
+        site.daemon.kill9();
+    }
 }

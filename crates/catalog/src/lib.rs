@@ -32,3 +32,4 @@ pub use change::CatalogError;
 pub use declared::{Declared, Network, Template};
 pub use keeper::{Keeper, Parts};
 pub use missing::Missing;
+pub use wanted::facts_of_others;

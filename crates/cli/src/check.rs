@@ -161,7 +161,7 @@ async fn all(declared: &Declared, pins: &[ImagePin]) -> Vec<Finding> {
     findings.extend(forwarding::check(settings, network.forwards()));
     findings.extend(names::check(settings));
     findings.extend(isolation::check(declared, &network).await);
-    let seen = declared::others(settings.store.url.as_str(), neighbors::since()).await;
+    let seen = declared::others(settings.store.url.as_str()).await;
     findings.extend(neighbors::check(settings, &network, &seen).await);
     findings.extend(routes::check(settings, &network).await);
     findings

@@ -62,6 +62,8 @@ words! {
         Daemon = "daemon",
         /// Whether the machine passes packets on.
         Forwarding = "forwarding",
+        /// Who else serves or leads the clients of a link.
+        Links = "links",
         /// The kernel's table of neighbours.
         Neighbors = "neighbors",
         /// Other programs' packet filters.
@@ -102,6 +104,12 @@ words! {
         ForwardingOff = "forwarding-off",
         /// The machine forwards, and so ignores the router that its default route came from.
         RouterIgnored = "router-ignored",
+        /// Another DHCPv6 server was seen on a link.
+        OtherServer = "other-server",
+        /// Another router was seen on a link.
+        OtherRouter = "other-router",
+        /// The machine follows any router that advertises itself on a link.
+        RouterAccepted = "router-accepted",
         /// The table of neighbours is too small.
         NeighborTableSmall = "neighbor-table-small",
         /// A link without isolation has more instances than a processor queues frames.

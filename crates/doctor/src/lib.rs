@@ -26,8 +26,8 @@ pub use engine::examine_engine;
 pub use facts::{
     AbandonedSite, Compared, ConditionFacts, DaemonFacts, DaemonState, DatabaseFacts, DiskFacts, DiskSpace,
     EngineFacts, EngineProduct, Fact, Facts, FeatureFacts, FeatureState, FirewallFacts, ForwardChain, FoundMarks,
-    ImageNeed, KnownInstance, LostPart, MachineFacts, MarkFacts, NeighborFacts, NeighborLimits, Phase, PolicyFacts,
-    ProcessFacts, RoutedInterface, Stray, TemplateNeeds, Usage, Wanted, compare_marks,
+    ImageNeed, KnownInstance, LostPart, MachineFacts, MarkFacts, NeighborFacts, NeighborLimits, OtherFacts, OtherKind,
+    Phase, PolicyFacts, ProcessFacts, RoutedInterface, Stray, TemplateNeeds, Usage, Wanted, compare_marks,
 };
 pub use finding::{Area, AreaState, Code, Examined, Finding, Severity};
 pub use fix::Fix;

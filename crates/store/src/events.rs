@@ -1,5 +1,7 @@
 //! The timeline as rows.
 
+use std::collections::BTreeSet;
+
 use sqlx::FromRow;
 
 use super::batch::Batch;
@@ -26,6 +28,12 @@ statements! {
 }
 
 const COLUMNS: Columns = Columns("event");
+
+/// How long another server or router counts as there after it was recorded, in milliseconds. It is recorded again after an
+/// hour.
+const LATELY: i64 = 2 * 3_600_000;
+/// The events about others that are read: more than anybody reads.
+const MOST: i64 = 256;
 
 #[derive(FromRow)]
 struct EventRow {
@@ -144,29 +152,58 @@ impl Store {
     pub async fn append_event_of(&self, duid: Duid, event: NewEvent) -> Result<Event, StoreError> {
         self.write(AppendEventOf(duid, event)).await
     }
+
+    /// The other DHCPv6 servers and routers that were seen on links in the last two hours: the youngest event about each,
+    /// the youngest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable, or a row cannot be read.
+    pub async fn others(&self, now: Timestamp) -> Result<Vec<Event>, StoreError> {
+        let mut tx = self.snapshot().await?;
+        let rows = fetch_all!(
+            &mut tx,
+            "read the events about others",
+            EventRow,
+            OF_OTHERS,
+            lately(now),
+            MOST
+        )?;
+        each_once(rows)
+    }
 }
 
-/// The last events about other DHCPv6 servers and routers since a time, on a connection that only reads; the youngest
-/// first.
-pub(crate) async fn of_others(session: &mut Session, since: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError> {
+/// As [`Store::others`], on a connection that only reads.
+pub(crate) async fn of_others(session: &mut Session, now: Timestamp) -> Result<Vec<Event>, StoreError> {
     let doing = "read what is recorded of other servers and routers";
     macro_rules! read {
-        ($session:expr) => {
-            within(
-                doing,
-                sqlx::query_as(OF_OTHERS)
-                    .bind(since.0)
-                    .bind(i64::from(limit))
-                    .fetch_all($session),
-            )
-            .await?
-        };
+        ($session:expr) => {{
+            let query = sqlx::query_as(OF_OTHERS).bind(lately(now)).bind(MOST);
+            within(doing, query.fetch_all($session)).await?
+        }};
     }
     let rows: Vec<EventRow> = match session {
         Session::Sqlite(session) => read!(session),
         Session::Postgres(session) => read!(session),
     };
-    rows.into_iter().map(Event::try_from).collect()
+    each_once(rows)
+}
+
+/// The beginning of the time in which others count as seen.
+fn lately(now: Timestamp) -> i64 {
+    now.0.saturating_sub(LATELY)
+}
+
+/// The youngest event of each that says something else.
+fn each_once(rows: Vec<EventRow>) -> Result<Vec<Event>, StoreError> {
+    let mut known = BTreeSet::new();
+    let mut events = Vec::new();
+    for row in rows {
+        if known.insert((row.kind.clone(), row.link.clone(), row.detail.clone())) {
+            events.push(Event::try_from(row)?);
+        }
+    }
+    Ok(events)
 }
 
 struct AppendEvent(NewEvent);

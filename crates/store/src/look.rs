@@ -125,19 +125,19 @@ impl Store {
         pauses
     }
 
-    /// The last events about other DHCPv6 servers and routers since a time, the youngest first, at most `limit`. There
-    /// are none if the daemon has not created the database yet. Nothing is created or changed.
+    /// As [`others`](Self::others), without creating or changing anything. There are none if the daemon has not created the
+    /// database yet.
     ///
     /// # Errors
     ///
     /// As [`look`](Self::look).
-    pub async fn look_for_others(url: &str, since: Timestamp, limit: u32) -> Result<Vec<Event>, StoreError> {
+    pub async fn look_for_others(url: &str, now: Timestamp) -> Result<Vec<Event>, StoreError> {
         let Some(target) = to_look(url)? else {
             return Ok(Vec::new());
         };
         let mut session = Session::connect(&target).await?;
         let others = match examine::has_schema(&mut session).await? {
-            true => events::of_others(&mut session, since, limit).await,
+            true => events::of_others(&mut session, now).await,
             false => Ok(Vec::new()),
         };
         session.close().await;

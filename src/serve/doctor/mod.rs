@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use orchestrator_api_types as wire;
-use orchestrator_catalog::Declared;
+use orchestrator_catalog::{Declared, facts_of_others};
 use orchestrator_doctor::{
     ConditionFacts, DaemonFacts, DaemonState, Diagnosis, Facts, PolicyFacts, Wanted, diagnose, examine_machine,
 };
@@ -79,11 +79,12 @@ impl Doctor {
             engines: wanted.as_ref().map(Wanted::images).unwrap_or_default(),
         };
         let before = within(marks::recorded(&ready.store)).await;
-        let (examination, policy, listed, database) = tokio::join!(
+        let (examination, policy, listed, database, others) = tokio::join!(
             within(ready.host.examine(&request)),
             self.compare_policy(ready, &settings),
             marks::list(ready, &request.engines),
-            database::read(&ready.store, &settings.store.url)
+            database::read(&ready.store, &settings.store.url),
+            within(ready.store.others(ready.clock.now()))
         );
         let after = within(marks::recorded(&ready.store)).await;
         let (machine, engines, volumes) = match examination {
@@ -105,6 +106,7 @@ impl Doctor {
             engines,
             database: Ok(database),
             policy,
+            others: others.map(facts_of_others),
             marks,
         };
         (facts, listed)
@@ -151,6 +153,7 @@ impl Doctor {
             engines: Err(unread()),
             database: Ok(database::away(&settings.store.url, &self.context.conditions)),
             policy: Err(unread()),
+            others: Err(unread()),
             marks: Err(unread()),
         }
     }

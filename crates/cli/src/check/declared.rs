@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use orchestrator_model::{Event, ImagePin, Origin, Pause, RecordedTemplate, Timestamp};
+use orchestrator_model::{Clock, Event, ImagePin, Origin, Pause, RecordedTemplate};
 use orchestrator_settings::Elsewhere;
 use orchestrator_store::{Store, StoreError};
 
@@ -22,12 +22,11 @@ pub(super) async fn pauses(url: &str) -> Vec<Pause> {
     Store::look_for_pauses(url).await.unwrap_or_default()
 }
 
-/// What the daemon has recorded since a time of other servers and routers on its links, the youngest first. Nothing is
-/// known while the database cannot be read, which has a finding of its own.
-pub(super) async fn others(url: &str, since: Timestamp) -> Vec<Event> {
-    /// More than the lines of all links hold.
-    const MOST: u32 = 256;
-    Store::look_for_others(url, since, MOST).await.unwrap_or_default()
+/// The other servers and routers that the daemon has recorded lately, the youngest first. Nothing is known while the
+/// database cannot be read, which has a finding of its own.
+pub(super) async fn others(url: &str) -> Vec<Event> {
+    let now = Clock::start().now();
+    Store::look_for_others(url, now).await.unwrap_or_default()
 }
 
 /// The names that the settings may use without declaring them. They are unknown while the database is unreachable.

@@ -18,7 +18,7 @@ use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Finding;
-use orchestrator_model::{Clock, Event, EventKind, LeaseSource, Timestamp};
+use orchestrator_model::{Event, EventKind, LeaseSource};
 use orchestrator_settings::{LinkSettings, Settings};
 
 /// How long to wait for answers. A server sends an Advertise at once; a router may wait half a second (RFC 4861,
@@ -46,12 +46,6 @@ const INFORMATION_REQUEST: u8 = 11;
 /// ICMPv6 types (RFC 4861, section 4).
 const ROUTER_SOLICITATION: u8 = 133;
 const ROUTER_ADVERTISEMENT: u8 = 134;
-
-/// The beginning of the time whose records are shown.
-pub(super) fn since() -> Timestamp {
-    const LATELY: i64 = 2 * 3_600_000;
-    Timestamp(Clock::start().now().0.saturating_sub(LATELY))
-}
 
 /// Checks every link whose bridge exists and on which the daemon itself serves DHCPv6. All links are asked at the same
 /// time. `seen` is what the daemon observed lately, the youngest first.
@@ -91,21 +85,16 @@ fn others<T>(mut found: BTreeMap<Ipv6Addr, T>, own: Ipv6Addr) -> BTreeMap<Ipv6Ad
     found
 }
 
-/// The servers or routers that the daemon recorded on a link, each once, with the time of its last record.
+/// The servers or routers that the daemon recorded on a link, with the time of the last record of each.
 fn observed(seen: &[Event], link: &str, kind: EventKind) -> Vec<String> {
     let own = seen
         .iter()
         .filter(|event| event.kind == kind && event.link.as_deref() == Some(link));
-    let mut details: Vec<&str> = Vec::new();
-    let mut said = Vec::new();
-    for event in own {
+    let said = own.take(MOST).map(|event| {
         let detail = event.detail.as_deref().unwrap_or_default();
-        if !details.contains(&detail) && details.len() < MOST {
-            details.push(detail);
-            said.push(format!("the daemon recorded at {}: {detail}", event.at));
-        }
-    }
-    said
+        format!("the daemon recorded at {}: {detail}", event.at)
+    });
+    said.collect()
 }
 
 fn of_servers(link: &str, answered: io::Result<BTreeMap<Ipv6Addr, Option<u8>>>, seen: &[String]) -> Finding {
@@ -303,6 +292,7 @@ fn advertised(message: &[u8]) -> Option<Advertised> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orchestrator_model::Timestamp;
 
     const ID: [u8; 3] = [1, 2, 3];
 
@@ -336,7 +326,6 @@ mod tests {
     #[test]
     fn what_the_daemon_observed_is_told_where_nobody_answers_the_check() {
         let seen = [
-            event(EventKind::OtherServer, "br0", "a server"),
             event(EventKind::OtherServer, "br0", "a server"),
             event(EventKind::OtherServer, "br1", "another link's"),
             event(EventKind::OtherRouter, "br0", "a router"),

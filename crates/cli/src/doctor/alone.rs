@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use orchestrator_api_types::{Doctor, Mended};
-use orchestrator_catalog::Declared;
+use orchestrator_catalog::{Declared, facts_of_others};
 use orchestrator_doctor::{
-    DaemonFacts, DaemonState, DatabaseFacts, EngineFacts, Fact, Facts, Fix, MachineRequest, PolicyFacts, Wanted,
-    diagnose, examine_engine, examine_images, examine_machine, mend_machine,
+    DaemonFacts, DaemonState, DatabaseFacts, EngineFacts, Fact, Facts, Fix, MachineRequest, OtherFacts, PolicyFacts,
+    Wanted, diagnose, examine_engine, examine_images, examine_machine, mend_machine,
 };
-use orchestrator_model::{Id, Mark};
+use orchestrator_model::{Clock, Id, Mark};
 use orchestrator_network::{Network, RouteMark};
 use orchestrator_runtime::causes::with_causes;
 use orchestrator_settings::Settings;
@@ -72,7 +72,8 @@ async fn facts(file: &SettingsFile, state: &DaemonState) -> Facts {
                 machine: machine(None, &MachineRequest::default()).await,
                 engines: Err(reason.clone()),
                 database: Err(reason.clone()),
-                policy: Err(reason),
+                policy: Err(reason.clone()),
+                others: Err(reason),
                 marks,
             };
         }
@@ -81,11 +82,12 @@ async fn facts(file: &SettingsFile, state: &DaemonState) -> Facts {
     let pins = Store::look_for_image_pins(settings.store.url.as_str()).await;
     let wanted = declared.wanted(&pins.unwrap_or_default(), 0, &BTreeMap::new());
     let request = declared.machine_request(&wanted);
-    let (mut machine, engines, database, policy) = tokio::join!(
+    let (mut machine, engines, database, policy, others) = tokio::join!(
         machine(site(&settings), &request),
         engines(&settings, &wanted),
         database(&settings),
-        policy(&settings, &wanted)
+        policy(&settings, &wanted),
+        others(&settings)
     );
     if let Ok(machine) = &mut machine {
         machine.disks.extend(examine_images(&engines).await);
@@ -97,6 +99,7 @@ async fn facts(file: &SettingsFile, state: &DaemonState) -> Facts {
         engines: Ok(engines),
         database: Ok(database),
         policy,
+        others,
         marks,
     }
 }
@@ -172,4 +175,11 @@ async fn policy(settings: &Settings, wanted: &Wanted) -> Fact<Option<PolicyFacts
         is_loaded,
         ..PolicyFacts::default()
     }))
+}
+
+/// Others on the links, as the daemon recorded them before it stopped.
+async fn others(settings: &Settings) -> Fact<Vec<OtherFacts>> {
+    let now = Clock::start().now();
+    let others = Store::look_for_others(settings.store.url.as_str(), now).await;
+    others.map_err(|fault| with_causes(&fault)).map(facts_of_others)
 }

@@ -13,6 +13,8 @@ pub struct MachineFacts {
     pub forwarding: Fact<bool>,
     /// The interfaces with a default route that a router advertised.
     pub routed: Fact<Vec<RoutedInterface>>,
+    /// The bridges, of those that were asked for, on which it takes the advertisements of routers.
+    pub accepting: Fact<BTreeSet<String>>,
     /// Its table of neighbours.
     pub neighbors: NeighborFacts,
     /// Other programs' packet filters.

@@ -5,6 +5,7 @@ mod database;
 mod engine;
 mod machine;
 mod marks;
+mod others;
 mod policy;
 #[cfg(test)]
 mod samples;
@@ -20,6 +21,7 @@ pub use machine::{
     NeighborFacts, NeighborLimits, ProcessFacts, RoutedInterface, Usage,
 };
 pub use marks::{Compared, FoundMarks, KnownInstance, LostPart, MarkFacts, Phase, Stray, compare_marks};
+pub use others::{OtherFacts, OtherKind};
 pub use policy::PolicyFacts;
 pub use wanted::{ImageNeed, TemplateNeeds, Wanted};
 
@@ -41,6 +43,8 @@ pub struct Facts {
     pub database: Fact<DatabaseFacts>,
     /// The packet filter; `None` if no link has isolation.
     pub policy: Fact<Option<PolicyFacts>>,
+    /// Other servers and routers that were seen on the links lately, the youngest first.
+    pub others: Fact<Vec<OtherFacts>>,
     /// What bears the site's mark, compared with what is recorded.
     pub marks: Fact<MarkFacts>,
 }

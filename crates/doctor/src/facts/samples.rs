@@ -50,6 +50,7 @@ impl Facts {
                 log: Some(0),
                 schema: Ok((1, 1)),
             }),
+            others: Ok(Vec::new()),
             policy: Ok(Some(PolicyFacts {
                 is_loaded: true,
                 wanted: Some(21),
@@ -75,6 +76,7 @@ impl Facts {
             engines: hidden(),
             database: hidden(),
             policy: hidden(),
+            others: hidden(),
             marks: hidden(),
         }
     }
@@ -109,6 +111,7 @@ impl MachineFacts {
                 name: "eth0".to_owned(),
                 accept_ra: 2,
             }]),
+            accepting: Ok(BTreeSet::new()),
             neighbors: NeighborFacts {
                 limits: Ok(NeighborLimits {
                     first: 4096,

@@ -1,6 +1,7 @@
 //! Reads the facts of this machine. Nothing is changed.
 
 mod abandoned;
+mod accepting;
 mod clock;
 mod disk;
 mod feature;
@@ -9,6 +10,7 @@ mod neighbors;
 mod process;
 mod routed;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ pub struct MachineRequest {
     pub site: Option<String>,
     /// The mark of our own site's routes.
     pub mark: Option<u32>,
+    /// The bridges of links and networks.
+    pub bridges: BTreeSet<String>,
     /// Whether a link has isolation.
     pub has_isolation: bool,
     /// Whether an engine stacks images with overlayfs itself.
@@ -43,6 +47,7 @@ pub struct MachineRequest {
 struct OfFiles {
     forwarding: Fact<bool>,
     routed: Fact<Vec<RoutedInterface>>,
+    accepting: Fact<BTreeSet<String>>,
     neighbors: NeighborFacts,
     bridged: Fact<Option<bool>>,
     legacy: Fact<Vec<String>>,
@@ -69,6 +74,7 @@ pub async fn examine_machine(network: &Network, root: &Path, request: &MachineRe
     Ok(MachineFacts {
         forwarding: files.forwarding,
         routed: files.routed,
+        accepting: files.accepting,
         neighbors: files.neighbors,
         firewall: FirewallFacts {
             bridged: files.bridged,
@@ -89,6 +95,7 @@ async fn read_files(root: &Path, request: &MachineRequest) -> Fact<OfFiles> {
     let reading = tokio::task::spawn_blocking(move || OfFiles {
         forwarding: flag(&root, "proc/sys/net/ipv6/conf/all/forwarding"),
         routed: routed::read(&root),
+        accepting: accepting::read(&root, &request.bridges),
         neighbors: neighbors::read(&root),
         bridged: firewall::bridged(&root),
         legacy: firewall::legacy(&root),

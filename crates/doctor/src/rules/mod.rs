@@ -10,6 +10,7 @@ mod firewall;
 mod forwarding;
 mod images;
 mod kernel;
+mod links;
 mod lost;
 mod neighbors;
 mod policy;
@@ -22,6 +23,7 @@ use crate::{Examined, Facts};
 pub(crate) const ALL: &[fn(&Facts) -> Examined] = &[
     daemon::examine,
     forwarding::examine,
+    links::examine,
     neighbors::examine,
     firewall::examine,
     kernel::examine,
