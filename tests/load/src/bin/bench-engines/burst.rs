@@ -1,14 +1,14 @@
 //! Many clients at once, and their end.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use orchestrator_lab::poll;
 use orchestrator_load::exchange;
 
-use crate::one::remove_all;
+use crate::one::remove;
 use crate::processes;
-use crate::stage::{LIMIT, Stage};
+use crate::stage::Stage;
 
 /// What came of a burst.
 #[derive(Debug, Clone, Copy)]
@@ -36,11 +36,11 @@ pub(crate) fn measure(stage: &Stage, size: usize) -> Result<Burst> {
         }
         Ok(())
     })?;
-    poll("all instances to be ready", LIMIT, || {
-        let live = stage.instances();
-        let ready = live.iter().filter(|instance| instance["phase"] == "ready").count();
-        (ready == size).then_some(())
-    })?;
+    let mut instances = BTreeSet::new();
+    while instances.len() < size {
+        let event = stage.next("instance-ready")?;
+        instances.extend(event["instance"].as_str().map(str::to_owned));
+    }
     let ready = began.elapsed();
     let processor = processes::processor_time(stage)?.saturating_sub(ran) / u32::try_from(size)?;
     let came = processes::memory(stage)?
@@ -48,10 +48,12 @@ pub(crate) fn measure(stage: &Stage, size: usize) -> Result<Burst> {
         .filter(|(pid, _)| !before.contains_key(pid));
     let memory: u64 = came.map(|(_, bytes)| bytes).sum();
     let ending = Instant::now();
-    remove_all(stage)?;
-    poll("all instances to go", LIMIT, || {
-        stage.instances().is_empty().then_some(())
-    })?;
+    for instance in &instances {
+        remove(stage, instance)?;
+    }
+    for _ in &instances {
+        stage.next("instance-removed")?;
+    }
     Ok(Burst {
         size,
         ready,

@@ -7,13 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use orchestrator_lab::TEST_PORT;
 use orchestrator_load::exchange;
-use serde_json::Value;
 
 use crate::stage::{LIMIT, Stage};
 
-/// The pause before the API is asked again. It is well before the instance answers that it is recorded, and each question
-/// costs the daemon the time that it has for the instance: no client asks like that.
-pub(crate) const ASK: Duration = Duration::from_millis(5);
 /// The pause before the next connection, with the whole and with the engine alone.
 pub(crate) const KNOCK: Duration = Duration::from_micros(200);
 
@@ -31,47 +27,39 @@ pub(crate) fn measure(stage: &Stage, client: u32) -> Result<Waited> {
     let leased = stage
         .machine
         .within(|| exchange(client, stage.interface).map(|()| Instant::now()))?;
-    let address = until("the instance to be recorded", ASK, || {
-        stage.instances().first().and_then(address)
-    })?;
-    let instance = SocketAddr::from((address, TEST_PORT));
-    stage.machine.within(|| {
-        until("the instance to answer", KNOCK, || {
-            TcpStream::connect_timeout(&instance, LIMIT).ok().map(drop)
-        })
-    })?;
+    let recorded = stage.next("instance-wanted")?;
+    let text = |field: &str| {
+        recorded[field]
+            .as_str()
+            .with_context(|| format!("no {field}: {recorded}"))
+    };
+    let instance = SocketAddr::from((text("address")?.parse::<Ipv6Addr>()?, TEST_PORT));
+    stage.machine.within(|| knock(instance))?;
     let waited = Waited {
         solicit: solicited.elapsed(),
         lease: leased.elapsed(),
     };
-    remove_all(stage)?;
-    until("the instance to go", ASK, || stage.instances().is_empty().then_some(()))?;
+    remove(stage, text("instance")?)?;
+    stage.next("instance-removed")?;
     Ok(waited)
 }
 
-pub(crate) fn address(instance: &Value) -> Option<Ipv6Addr> {
-    instance["address"].as_str()?.parse().ok()
-}
-
-/// Has every instance removed, and its lease freed.
-pub(crate) fn remove_all(stage: &Stage) -> Result<()> {
-    for instance in stage.instances() {
-        let id = instance["id"].as_str().context("an instance without an id")?;
-        stage
-            .daemon
-            .ask("DELETE", &format!("/v1/instances/{id}?release=true"))?;
-    }
-    Ok(())
-}
-
-/// Looks again and again, with this pause before each time.
-pub(crate) fn until<T>(what: &str, pause: Duration, mut look: impl FnMut() -> Option<T>) -> Result<T> {
+/// Tries again and again, until the instance answers.
+fn knock(instance: SocketAddr) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < LIMIT {
-        thread::sleep(pause);
-        if let Some(seen) = look() {
-            return Ok(seen);
+        if TcpStream::connect_timeout(&instance, LIMIT).is_ok() {
+            return Ok(());
         }
+        thread::sleep(KNOCK);
     }
-    bail!("waited in vain for {what}")
+    bail!("{instance} does not answer")
+}
+
+/// Has an instance removed, and its lease freed.
+pub(crate) fn remove(stage: &Stage, instance: &str) -> Result<()> {
+    stage
+        .daemon
+        .ask("DELETE", &format!("/v1/instances/{instance}?release=true"))
+        .map(drop)
 }

@@ -1,9 +1,11 @@
 //! One engine with a daemon before it, and a machine for its clients.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use orchestrator_lab::http::Events;
 use orchestrator_lab::{Daemon, Engine, Lab, Link, Namespace, Oci, Settings, TEST_PORT, oci_program};
 use serde_json::Value;
 
@@ -35,6 +37,8 @@ pub(crate) struct Stage {
     /// The index of its interface.
     pub(crate) interface: u32,
     pub(crate) lab: Lab,
+    /// What happens. To ask again and again would cost the daemon the time that it has for instances.
+    events: Mutex<Events>,
 }
 
 impl Stage {
@@ -74,6 +78,7 @@ impl Stage {
         let machine = lab.namespace("clients")?;
         machine.disable_dad()?;
         machine.connect("eth0", &host, "port0", Some("br0"))?;
+        let events = Mutex::new(daemon.events(0, LIMIT)?);
         let interface = machine.within(|| nix::net::if_::if_nametoindex("eth0"))?;
         Ok(Self {
             engine,
@@ -81,11 +86,18 @@ impl Stage {
             machine,
             interface,
             lab,
+            events,
         })
     }
 
-    /// The live instances, or none when the daemon does not answer.
-    pub(crate) fn instances(&self) -> Vec<Value> {
-        self.daemon.items("/v1/instances?limit=1000").unwrap_or_default()
+    /// The next event of this kind. Those before it are passed over.
+    pub(crate) fn next(&self, kind: &str) -> Result<Value> {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let event = events.next().context("the stream of events ended")??;
+            if event["kind"] == kind {
+                return Ok(event);
+            }
+        }
     }
 }
