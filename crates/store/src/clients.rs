@@ -79,7 +79,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn client(&self, id: ClientId) -> Result<Option<Client>, StoreError> {
-        find(&mut self.snapshot().await?, id).await
+        find(&mut self.glance().await?, id).await
     }
 
     /// Clients in the order in which they were first seen.

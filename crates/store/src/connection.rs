@@ -7,6 +7,7 @@
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{
@@ -117,6 +118,8 @@ pub(super) enum Tx<'c> {
 /// to the connection's thread takes longer than most statements.
 pub(super) enum SqliteTx<'c> {
     Reader(Transaction<'c, Sqlite>),
+    /// No transaction: each statement sees one moment by itself.
+    Glance(PoolConnection<Sqlite>),
     Writer(&'c mut SqliteConnection),
 }
 
@@ -126,6 +129,7 @@ impl Deref for SqliteTx<'_> {
     fn deref(&self) -> &SqliteConnection {
         match self {
             Self::Reader(inner) => inner,
+            Self::Glance(connection) => connection,
             Self::Writer(connection) => connection,
         }
     }
@@ -135,6 +139,7 @@ impl DerefMut for SqliteTx<'_> {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         match self {
             Self::Reader(inner) => inner,
+            Self::Glance(connection) => connection,
             Self::Writer(connection) => connection,
         }
     }
@@ -150,6 +155,7 @@ impl Tx<'_> {
     pub(super) async fn commit(self, doing: &'static str) -> Result<(), StoreError> {
         match self {
             Self::Sqlite(SqliteTx::Reader(inner)) => within(doing, inner.commit()).await,
+            Self::Sqlite(SqliteTx::Glance(_)) => Ok(()),
             Self::Sqlite(SqliteTx::Writer(connection)) => within(doing, connection.execute(COMMIT)).await.map(drop),
             Self::Postgres(inner) => within(doing, inner.commit()).await,
         }
@@ -276,6 +282,17 @@ impl Pool {
             )
             .await
             .map(Tx::Postgres),
+        }
+    }
+
+    /// A connection for one statement, which sees one moment by itself. On SQLite that saves two of three trips to the
+    /// connection's thread.
+    pub(super) async fn glance(&self) -> Result<Tx<'static>, StoreError> {
+        match self {
+            Self::Sqlite(pool) => within("read", pool.acquire())
+                .await
+                .map(|connection| Tx::Sqlite(SqliteTx::Glance(connection))),
+            Self::Postgres(_) => self.snapshot().await,
         }
     }
 

@@ -116,7 +116,7 @@ impl Store {
             (FIRST, more)
         };
         let rows = fetch_all!(
-            &mut self.snapshot().await?,
+            &mut self.glance().await?,
             "list events",
             EventRow,
             sql,
@@ -160,7 +160,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn others(&self, now: Timestamp) -> Result<Vec<Event>, StoreError> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         let rows = fetch_all!(
             &mut tx,
             "read the events about others",

@@ -245,7 +245,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn instance(&self, id: InstanceId) -> Result<Option<InstanceView>, StoreError> {
-        find(&mut self.snapshot().await?, id).await
+        find(&mut self.glance().await?, id).await
     }
 
     /// The live instance that has an address on a network.
@@ -289,13 +289,17 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn live_instances(&self) -> Result<Vec<Instance>, StoreError> {
-        let rows = fetch_all!(
-            &mut self.snapshot().await?,
-            "read the live instances",
-            InstanceRow,
-            LIVE
-        )?;
+        let rows = fetch_all!(&mut self.glance().await?, "read the live instances", InstanceRow, LIVE)?;
         Ok(assemble(&rows)?.into_iter().map(|view| view.instance).collect())
+    }
+
+    /// The instances of an owner that are not removed.
+    ///
+    /// # Errors
+    ///
+    /// When the database is unreachable, or a row cannot be read.
+    pub async fn live_instances_of(&self, owner: &Owner) -> Result<Vec<Instance>, StoreError> {
+        live_of(&mut self.glance().await?, owner).await
     }
 
     /// Every instance that is ready and has an idle limit.
@@ -348,7 +352,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn taken_addresses(&self, link: &str) -> Result<HashSet<Ipv6Addr>, StoreError> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         let rows = fetch_all!(&mut tx, "read the addresses of instances", (String,), TAKEN, link)?;
         rows.iter()
             .map(|(address,)| COLUMNS.parse("address", address))
@@ -361,7 +365,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn last_address(&self, key: &SlotKey, network: &str) -> Result<Option<Ipv6Addr>, StoreError> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         let row = fetch_optional!(
             &mut tx,
             "look up an address",

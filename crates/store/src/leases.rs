@@ -121,7 +121,7 @@ impl Store {
     ///
     /// When the database is unreachable.
     pub async fn end_of(&self, link: &str, leased: Leased) -> Result<Option<Timestamp>, StoreError> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         let row = fetch_optional!(&mut tx, "look up a lease", (i64,), END, link, leased.to_string())?;
         Ok(row.map(|(end,)| Timestamp(end)))
     }

@@ -270,6 +270,12 @@ impl Store {
         self.shared.readers.snapshot().await
     }
 
+    /// The same for one statement.
+    async fn glance(&self) -> Result<Tx<'static>, StoreError> {
+        self.shared.guard.check()?;
+        self.shared.readers.glance().await
+    }
+
     async fn write<W: writer::Write>(&self, write: W) -> Result<W::Output, StoreError> {
         self.shared.queue.write(write).await
     }

@@ -101,7 +101,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn reservations(&self) -> Result<Vec<RecordedReservation>, StoreError> {
-        read_all(&mut self.snapshot().await?).await
+        read_all(&mut self.glance().await?).await
     }
 
     /// Records a reservation on a link, with the SSH keys that may log in to the client's instances. `apart` is the rule that

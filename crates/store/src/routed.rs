@@ -85,7 +85,7 @@ impl Store {
     ///
     /// When the database is unreachable.
     pub async fn routed_links(&self, now: Timestamp) -> Result<Vec<String>, StoreError> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         let rows = fetch_all!(&mut tx, "read which links have prefixes", (String,), LINKS, now.0)?;
         Ok(rows.into_iter().map(|(link,)| link).collect())
     }
@@ -96,7 +96,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn routed_prefixes(&self, link: &str, now: Timestamp) -> Result<Vec<(Ipv6Net, Ipv6Addr)>, StoreError> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         let rows = fetch_all!(&mut tx, "read the prefixes of a link", RoutedRow, OF_LINK, link, now.0)?;
         rows.iter().filter_map(|row| row.read().transpose()).collect()
     }

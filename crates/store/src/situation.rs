@@ -14,7 +14,9 @@ statements! {
         from clients c join leases l on l.client = c.id
         where c.link = $1 and c.wants_instance = 1 and l.state = 'active'
         order by c.id, l.changed, l.address";
-    SPENT = "select slot, at from spent_slots where owner_kind = $1 and owner = $2";
+    SLOTS_OF_OWNER = "select slot, cast(null as bigint) from instances
+        where owner_kind = $1 and owner = $2 and phase <> 'removed'
+        union all select slot, at from spent_slots where owner_kind = $1 and owner = $2";
     LIVE_SLOTS = "select slot from instances where owner_kind = $1 and owner = $2 and phase <> 'removed'";
 }
 
@@ -160,7 +162,7 @@ impl Store {
     ///
     /// When the database is unreachable.
     pub async fn live_slots(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
-        live_slots(&mut self.snapshot().await?, owner).await
+        live_slots(&mut self.glance().await?, owner).await
     }
 
     /// All clients of a link that hold a lease and are to have instances, if the link or their class has templates.
@@ -170,7 +172,7 @@ impl Store {
     /// When the database is unreachable, or a row cannot be read.
     pub async fn wanting(&self, link: &str) -> Result<Vec<Wanting>, StoreError> {
         let rows = fetch_all!(
-            &mut self.snapshot().await?,
+            &mut self.glance().await?,
             "find the clients that are to have an instance",
             WantingRow,
             WANTING,
@@ -198,8 +200,7 @@ async fn holding(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Holding>, S
     };
     let active_leases = leases::active_leases(tx, client.id).await?;
     let owner = Owner::Client(client.id);
-    let slots = live_slots(tx, &owner).await?;
-    let spent = spent_slots(tx, &owner).await?;
+    let (slots, spent) = slots_of(tx, &owner).await?;
     Ok(Some(Holding {
         client,
         active_leases,
@@ -208,11 +209,26 @@ async fn holding(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Holding>, S
     }))
 }
 
-async fn spent_slots(tx: &mut Tx<'_>, owner: &Owner) -> Result<BTreeMap<Slot, Timestamp>, StoreError> {
+/// The slots of an owner that have live instances, and those whose last instance was ended by time, with when that was.
+async fn slots_of(tx: &mut Tx<'_>, owner: &Owner) -> Result<(BTreeSet<Slot>, BTreeMap<Slot, Timestamp>), StoreError> {
     let (kind, name) = (owner.kind().word(), owner.name());
-    let rows = fetch_all!(tx, "find the spent slots of an owner", (String, i64), SPENT, kind, name)?;
-    let spent = rows.into_iter().map(|(slot, at)| (Slot::new(slot), Timestamp(at)));
-    Ok(spent.collect())
+    let rows = fetch_all!(
+        tx,
+        "find the slots of an owner",
+        (String, Option<i64>),
+        SLOTS_OF_OWNER,
+        kind,
+        name
+    )?;
+    let (mut live, mut spent) = (BTreeSet::new(), BTreeMap::new());
+    for (slot, ended) in rows {
+        let slot = Slot::new(slot);
+        match ended {
+            None => drop(live.insert(slot)),
+            Some(at) => drop(spent.insert(slot, Timestamp(at))),
+        }
+    }
+    Ok((live, spent))
 }
 
 async fn live_slots(tx: &mut Tx<'_>, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {

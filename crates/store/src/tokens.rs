@@ -66,7 +66,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn tokens(&self) -> Result<Vec<RecordedToken>, StoreError> {
-        all(&mut self.snapshot().await?).await
+        all(&mut self.glance().await?).await
     }
 
     /// Records a new token, with its event.

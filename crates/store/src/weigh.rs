@@ -53,7 +53,7 @@ impl Store {
     ///
     /// When the database is unreachable.
     pub async fn count_active_leases(&self) -> Result<u64, StoreError> {
-        let found = fetch_optional!(&mut self.snapshot().await?, "count the active leases", (i64,), ACTIVE)?;
+        let found = fetch_optional!(&mut self.glance().await?, "count the active leases", (i64,), ACTIVE)?;
         Ok(found.and_then(|(count,)| u64::try_from(count).ok()).unwrap_or_default())
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use orchestrator_dns::{ClientName, InstanceName, Label};
 use orchestrator_model::{ClientId, Instance, InstanceId, Lease, LeaseState, Leased, Owner, Phase, Slot, Timestamp};
-use orchestrator_store::{Holding, InstanceFilter, LeaseFilter, Store, StoreError};
+use orchestrator_store::{Holding, LeaseFilter, Store, StoreError};
 
 /// What is recorded of everybody.
 pub(super) struct Everybody {
@@ -27,14 +27,8 @@ pub(super) async fn of_client(store: &Store, id: ClientId) -> Result<Option<Clie
     if name.addresses.is_empty() {
         return Ok(None);
     }
-    let filter = InstanceFilter {
-        client: Some(id),
-        ..InstanceFilter::default()
-    };
-    // A client has fewer instances than a page.
-    let page = store.instances(filter).await?;
-    let ready = page.items.iter().filter_map(|view| of_ready(&view.instance));
-    name.instances = ready.collect();
+    let live = store.live_instances_of(&Owner::Client(id)).await?;
+    name.instances = live.iter().filter_map(of_ready).collect();
     Ok(Some(name))
 }
 

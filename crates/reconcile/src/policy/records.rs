@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use orchestrator_model::{Event, InstanceId, LeaseState, Owner};
 use orchestrator_policy::OwnerFacts;
-use orchestrator_store::{InstanceFilter, LeaseFilter, Store, StoreError};
+use orchestrator_store::{LeaseFilter, Store, StoreError};
 use tokio::sync::broadcast;
 
 /// The reads of the policy reconciler.
@@ -32,22 +32,13 @@ impl PolicyRecords for Store {
 
     async fn facts_of(&self, owner: &Owner) -> Result<OwnerFacts, StoreError> {
         let mut facts = OwnerFacts::nothing(owner.clone());
-        let Owner::Client(client) = owner else {
-            let live = self.live_instances().await?;
-            facts.instances = live.into_iter().filter(|one| one.owner == *owner).collect();
-            return Ok(facts);
-        };
-        if let Some(holding) = self.holding(*client).await? {
+        if let Owner::Client(client) = owner
+            && let Some(holding) = self.holding(*client).await?
+        {
             facts.link_layer = holding.client.link_layer;
             facts.leases = holding.active_leases;
         }
-        let filter = InstanceFilter {
-            client: Some(*client),
-            ..InstanceFilter::default()
-        };
-        // A client has fewer instances than a page.
-        let page = self.instances(filter).await?;
-        facts.instances = page.items.into_iter().map(|view| view.instance).collect();
+        facts.instances = self.live_instances_of(owner).await?;
         Ok(facts)
     }
 

@@ -10,7 +10,7 @@ use super::format::Writer;
 use super::tables::{LEADERS, OF_ONE_DATABASE, TABLES, Table};
 use super::{BackupError, Contents};
 use crate::StoreError;
-use crate::connection::{Pool, SqliteTx, Tx, fetch_optional, statements};
+use crate::connection::{Pool, Tx, fetch_optional, on, statements};
 use crate::migrate;
 use crate::url::Target;
 use orchestrator_model::Timestamp;
@@ -89,11 +89,7 @@ async fn chunk(tx: &mut Tx<'_>, table: &Table, after: Option<&[Value]>) -> Resul
             tokio::time::timeout(CHUNK_LIMIT, query.fetch_all($connection)).await
         }};
     }
-    let answer = match tx {
-        Tx::Sqlite(SqliteTx::Reader(inner)) => run!(&mut **inner),
-        Tx::Sqlite(SqliteTx::Writer(inner)) => run!(&mut **inner),
-        Tx::Postgres(inner) => run!(&mut **inner),
-    };
+    let answer = on!(tx, connection => run!(connection));
     match answer {
         Ok(rows) => rows.map_err(|error| StoreError::database(DOING, error)),
         Err(_) => Err(StoreError::slow(DOING, CHUNK_LIMIT)),

@@ -11,7 +11,7 @@ use super::export::holdings;
 use super::format::{Reader, Row};
 use super::tables::{Kind, LEADERS, OF_ONE_DATABASE, OF_SECRETS, TABLES};
 use super::{BackupError, Contents, Restore, SecretsInBackup};
-use crate::connection::{BEGIN, Session, SqliteTx, Tx};
+use crate::connection::{BEGIN, Session, SqliteTx, Tx, on};
 use crate::identity::Identity;
 use crate::url::Target;
 use crate::{SEAL, StoreError, migrate};
@@ -200,16 +200,13 @@ async fn execute(tx: &mut Tx<'_>, sql: String, bind: Option<&str>) -> Result<(),
             run(query.execute($connection)).await
         }};
     }
-    match tx {
-        Tx::Sqlite(SqliteTx::Reader(inner)) => query!(&mut **inner),
-        Tx::Sqlite(SqliteTx::Writer(inner)) => query!(&mut **inner),
-        Tx::Postgres(inner) => query!(&mut **inner),
-    }
+    on!(tx, connection => query!(connection))
 }
 
 async fn commit(tx: Tx<'_>) -> Result<(), StoreError> {
     match tx {
         Tx::Sqlite(SqliteTx::Reader(inner)) => run(inner.commit()).await,
+        Tx::Sqlite(SqliteTx::Glance(_)) => Ok(()),
         Tx::Sqlite(SqliteTx::Writer(connection)) => run(connection.execute("commit")).await,
         Tx::Postgres(inner) => run(inner.commit()).await,
     }

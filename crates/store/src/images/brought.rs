@@ -60,7 +60,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn brought_images(&self) -> Result<Vec<BroughtImage>, StoreError> {
-        let rows = fetch_all!(&mut self.snapshot().await?, "list images", ImageRow, LIST)?;
+        let rows = fetch_all!(&mut self.glance().await?, "list images", ImageRow, LIST)?;
         rows.into_iter().map(BroughtImage::try_from).collect()
     }
 

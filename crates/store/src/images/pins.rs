@@ -119,7 +119,7 @@ impl Store {
         let Ok(version) = i64::try_from(version) else {
             return Ok(Vec::new());
         };
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         read(fetch_all!(
             &mut tx,
             "read the images of a template",

@@ -46,7 +46,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
-        let mut tx = self.snapshot().await?;
+        let mut tx = self.glance().await?;
         let row = fetch_optional!(&mut tx, "look up an operation", OperationRow, FIND, id.to_string())?;
         row.map(Operation::try_from).transpose()
     }
@@ -60,7 +60,7 @@ impl Store {
         let after = Moment::parse(filter.after.as_deref())?;
         let (limit, more) = limits(filter.limit);
         let rows = fetch_all!(
-            &mut self.snapshot().await?,
+            &mut self.glance().await?,
             "list operations",
             OperationRow,
             LIST,

@@ -55,7 +55,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn services(&self) -> Result<Vec<RecordedService>, StoreError> {
-        let rows = fetch_all!(&mut self.snapshot().await?, "list the services", ServiceRow, LIST)?;
+        let rows = fetch_all!(&mut self.glance().await?, "list the services", ServiceRow, LIST)?;
         rows.into_iter().map(RecordedService::try_from).collect()
     }
 
@@ -65,7 +65,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn held_service_versions(&self) -> Result<Vec<HeldVersion>, StoreError> {
-        held_versions(&mut self.snapshot().await?).await
+        held_versions(&mut self.glance().await?).await
     }
 
     /// The service of this name.
@@ -74,7 +74,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn service(&self, name: &str) -> Result<Option<RecordedService>, StoreError> {
-        find(&mut self.snapshot().await?, name).await
+        find(&mut self.glance().await?, name).await
     }
 
     /// A service with its slots, its versions in use and its live instances, all at one moment.
@@ -107,7 +107,7 @@ impl Store {
     /// When the database is unreachable, or a row cannot be read.
     pub async fn service_slots(&self) -> Result<BTreeMap<String, Vec<ServiceSlot>>, StoreError> {
         let rows = fetch_all!(
-            &mut self.snapshot().await?,
+            &mut self.glance().await?,
             "read the slots of the services",
             SlotRow,
             ALL_SLOTS
@@ -126,7 +126,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn service_versions(&self, name: &str) -> Result<Vec<ServiceVersion>, StoreError> {
-        versions(&mut self.snapshot().await?, name).await
+        versions(&mut self.glance().await?, name).await
     }
 
     /// The templates that instances of services are or may be made from, each under the name of its service and version:
@@ -138,7 +138,7 @@ impl Store {
     pub async fn service_templates(&self) -> Result<Vec<RecordedTemplate>, StoreError> {
         type Row = (String, i64, String, i64, Option<String>);
         let rows = fetch_all!(
-            &mut self.snapshot().await?,
+            &mut self.glance().await?,
             "read the templates of the services",
             Row,
             TEMPLATES

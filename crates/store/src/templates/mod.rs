@@ -95,7 +95,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn templates(&self) -> Result<Vec<RecordedTemplate>, StoreError> {
-        list(&mut self.snapshot().await?).await
+        list(&mut self.glance().await?).await
     }
 
     /// A version of a template, if it is recorded.
@@ -125,7 +125,7 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn template_versions(&self, name: &str) -> Result<Vec<TemplateVersion>, StoreError> {
-        versions(&mut self.snapshot().await?, name).await
+        versions(&mut self.glance().await?, name).await
     }
 }
 

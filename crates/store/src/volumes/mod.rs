@@ -108,7 +108,7 @@ impl Store {
     ///
     /// When the database is away or holds what cannot be read.
     pub async fn volumes(&self) -> Result<Vec<RecordedVolume>, StoreError> {
-        let rows = fetch_all!(&mut self.snapshot().await?, "read the volumes", VolumeRow, LIST)?;
+        let rows = fetch_all!(&mut self.glance().await?, "read the volumes", VolumeRow, LIST)?;
         rows.into_iter().map(RecordedVolume::try_from).collect()
     }
 
@@ -118,7 +118,7 @@ impl Store {
     ///
     /// When the database is away or holds what cannot be read.
     pub async fn volume(&self, id: VolumeId) -> Result<Option<RecordedVolume>, StoreError> {
-        find(&mut self.snapshot().await?, id).await
+        find(&mut self.glance().await?, id).await
     }
 
     /// The volumes that are kept for an owner, in the order in which they were made.
@@ -127,7 +127,7 @@ impl Store {
     ///
     /// When the database is away or holds what cannot be read.
     pub async fn volumes_of(&self, owner: &Owner) -> Result<Vec<RecordedVolume>, StoreError> {
-        of_owner(&mut self.snapshot().await?, owner).await
+        of_owner(&mut self.glance().await?, owner).await
     }
 }
 
