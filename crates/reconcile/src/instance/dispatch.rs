@@ -11,7 +11,7 @@ use super::wants::Want;
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_model::{Owner, Slot, SlotKey};
 use orchestrator_runtime::notifications::Notified;
-use orchestrator_store::StoreError;
+use orchestrator_store::{Holding, Situation, StoreError};
 
 /// The wait before a store is asked again that did not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,8 +35,26 @@ impl Orchestrator {
         self.inner.driver.register(registration, dispatch);
     }
 
-    /// The slots that an owner wants or has.
-    async fn slots_of(&self, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
+    /// Wakes the workers of all slots that an owner wants or has.
+    async fn wake_all(&self, owner: &Owner) -> Result<(), StoreError> {
+        let (holding, slots) = self.slots_of(owner).await?;
+        for slot in slots {
+            let key = SlotKey::new(owner.clone(), slot);
+            match &holding {
+                // What was just read is all that a worker of an empty slot looks for.
+                Some(holding) if !holding.slots.contains(&key.slot) => self.wake_in(Situation {
+                    key,
+                    holding: Some(holding.clone()),
+                    instance: None,
+                }),
+                _ => self.wake(key),
+            }
+        }
+        Ok(())
+    }
+
+    /// The slots that an owner wants or has, with what it holds if it is a client.
+    async fn slots_of(&self, owner: &Owner) -> Result<(Option<Holding>, BTreeSet<Slot>), StoreError> {
         let store = &self.inner.records;
         let (holding, mut slots) = match owner.client() {
             Some(client) => {
@@ -52,7 +70,7 @@ impl Orchestrator {
         let wanted = self.wanted(owner, holding.as_ref());
         self.keep_waiting_only(owner, |key| matches!(wanted.get(&key.slot), Some(Want::Fill { .. })));
         slots.extend(wanted.into_keys());
-        Ok(slots)
+        Ok((holding, slots))
     }
 }
 
@@ -61,10 +79,8 @@ impl Reconciler for Dispatch {
     async fn reconcile(&mut self, _: &Run) -> Result<Next, Failure> {
         while let Some(owner) = self.pending.first().cloned() {
             // It stays pending until the store has answered.
-            let slots = self.orchestrator.slots_of(&owner).await;
-            for slot in slots.map_err(|fault| Failure::of(&fault))? {
-                self.orchestrator.wake(SlotKey::new(owner.clone(), slot));
-            }
+            let woken = self.orchestrator.wake_all(&owner).await;
+            woken.map_err(|fault| Failure::of(&fault))?;
             self.pending.remove(&owner);
         }
         Ok(Next::Wait)

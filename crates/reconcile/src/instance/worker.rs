@@ -84,6 +84,8 @@ struct Worker {
     orchestrator: Orchestrator,
     key: SlotKey,
     wake: Arc<Wake>,
+    /// The situation that it was started in. It is of use only until the first notification.
+    begun: Option<Box<Situation>>,
 }
 
 #[async_trait]
@@ -93,11 +95,12 @@ impl Reconciler for Worker {
             orchestrator,
             key,
             wake,
+            begun,
         } = self;
         let at = |moment: Timestamp| Instant::now() + moment.since(orchestrator.inner.clock.now());
-        let mut recorded: Option<Box<Situation>> = None;
+        let mut known = begun.take().filter(|_| !wake.is_pending());
         loop {
-            let next = match recorded.take() {
+            let next = match known.take() {
                 Some(situation) => orchestrator.take_step(*situation, wake).await,
                 None => orchestrator.look_and_step(key, wake).await,
             };
@@ -106,7 +109,7 @@ impl Reconciler for Worker {
             }
             match next {
                 Ok(Next::Again) => {}
-                Ok(Next::In(situation)) => recorded = Some(situation),
+                Ok(Next::In(situation)) => known = Some(situation),
                 Ok(Next::Rest) => {
                     if orchestrator.retire(key, wake) {
                         return Ok(driver::Next::Over);
@@ -175,6 +178,15 @@ fn stronger(before: Option<Want>, want: Want) -> Want {
 impl Orchestrator {
     /// Notifies the slot's worker, and starts one where there is none.
     pub(super) fn wake(&self, key: SlotKey) {
+        self.wake_or_start(key, None);
+    }
+
+    /// The same where the situation of the slot has just been read: a worker that is started need not look again.
+    pub(super) fn wake_in(&self, situation: Situation) {
+        self.wake_or_start(situation.key.clone(), Some(Box::new(situation)));
+    }
+
+    fn wake_or_start(&self, key: SlotKey, begun: Option<Box<Situation>>) {
         match self.workers().entry(key) {
             Entry::Occupied(worker) => worker.get().notify(),
             Entry::Vacant(place) => {
@@ -189,6 +201,7 @@ impl Orchestrator {
                     orchestrator: self.clone(),
                     key,
                     wake,
+                    begun,
                 };
                 self.inner.driver.register(registration, worker);
             }
