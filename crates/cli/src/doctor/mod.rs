@@ -67,6 +67,9 @@ async fn examine(args: &Args, api: &Client) -> Result<Doctor, Failure> {
             let reason = orchestrator_runtime::causes::with_causes(&fault);
             Ok(alone::examine(&args.settings, reason, args.fix).await)
         }
+        Err(CallError::Timeout { limit, .. }) if args.timeout.is_some() => {
+            Err(Failure::Verb(orchestrator_verbs::Failure::TimedOut { limit }))
+        }
         Err(fault) => Err(Failure::Verb(orchestrator_verbs::CallError::from(fault).into())),
     }
 }

@@ -85,3 +85,17 @@ async fn without_a_daemon_and_settings_the_machine_is_examined() {
     assert!(seen("engines").contains("the settings cannot be read"), "{found:?}");
     assert!(seen("resources").contains("memory available"), "{found:?}");
 }
+
+#[tokio::test]
+async fn a_daemon_that_takes_longer_than_the_line_allows_is_told_of_as_with_other_verbs() {
+    let directory = std::env::temp_dir().join(format!("doctor-late-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let socket = directory.join("api.sock");
+    // Nobody accepts: the question waits.
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let late = Client::new(Endpoint::Unix(socket));
+    let fault = run(&args(&["-t", "20ms"]), Output::Json, late).await.unwrap_err();
+    std::fs::remove_dir_all(directory).unwrap();
+    assert_eq!(fault.to_string(), "it was not done within 20ms");
+    assert_eq!(fault.code(), 7);
+}
