@@ -50,8 +50,8 @@ pub trait Host: Send + Sync + 'static {
     /// What the machine has to give to instances, as it is now.
     fn capacity(&self) -> Capacity;
 
-    /// Brings an instance to answer: starts its containers, wires its attachments, verifies that what was wired still
-    /// runs, waits for its first answer and announces its addresses.
+    /// Brings an instance to answer: starts its containers, wires its attachments, announces its addresses, verifies that
+    /// what was wired still runs, and waits for its first answer.
     ///
     /// Nothing is sent to the instance, and nothing of it is wired while it runs, before `progress` is
     /// [admitted](Progress::admit). Waiting for the answer may take as long as the plan allows. `progress` says when that

@@ -62,8 +62,7 @@ impl LocalHost {
         answered
     }
 
-    /// Waits for the answer from the moment that the engine says that it started the first container, and announces the
-    /// instance then. `None` where the engine does not say that early, or something else comes first. `is_new` tells which.
+    /// Announces the instance when the engine says that it started the first container, and waits for the answer. `None` where the engine does not say that early, or something else comes first. `is_new` tells which.
     pub(super) async fn answers_once_started(
         &self,
         plan: &InstancePlan,
@@ -81,11 +80,10 @@ impl LocalHost {
         Some(self.answers_announced(plan).await)
     }
 
-    /// Waits for the answer, and announces the instance.
+    /// Announces the instance, whose process runs, and waits for the answer.
     pub(super) async fn answers_announced(&self, plan: &InstancePlan) -> Result<(), EnsureFault> {
-        self.answers(plan).await?;
-        self.announce_all(plan).await;
-        Ok(())
+        let (answered, ()) = tokio::join!(self.answers(plan), self.announce_all(plan));
+        answered
     }
 
     async fn answers(&self, plan: &InstancePlan) -> Result<(), EnsureFault> {

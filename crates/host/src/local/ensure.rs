@@ -49,9 +49,11 @@ impl LocalHost {
         }
         let started = self.start_and_wire(plan, engine, first, progress).await?;
         let containers = self.start_others(plan, &started, progress).await?;
-        self.see_answer(plan, engine, &started, progress).await?;
-        self.announce_all(plan).await;
-        Ok(Ensured { containers })
+        let (answered, ()) = tokio::join!(
+            self.see_answer(plan, engine, &started, progress),
+            self.announce_all(plan)
+        );
+        answered.map(|()| Ensured { containers })
     }
 
     /// Brings an instance to answer whose network namespace is made before its containers.

@@ -1,9 +1,9 @@
 //! The machine of the daemon itself.
 //!
 //! ```text
-//!   ensure:  ports? ─▶ (stop) ─▶ engine.ensure ─▶ network.ensure_attachment ─▶ verify, probe ─▶ announce
+//!   ensure:  ports? ─▶ (stop) ─▶ engine.ensure ─▶ network.ensure_attachment ─▶ announce, verify, probe
 //!   with an engine that runs containers in a namespace made before:
-//!            ports? ─▶ (stop) ─▶ namespace ─▶ network.ensure_attachment ─▶ engine starts ─▶ probe ─▶ announce
+//!            ports? ─▶ (stop) ─▶ namespace ─▶ network.ensure_attachment ─▶ engine starts ─▶ announce, probe
 //!                                engine creates ─────────────────────────┘            └─▶ verify
 //! ```
 
