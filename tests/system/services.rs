@@ -153,6 +153,26 @@ fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
 
 /// A project that is laid out is built without a registry, and deployed by its own service file.
 #[test]
+fn instances_are_replaced_before_their_lifetime_ends() {
+    let (_oci, site) = site("");
+    let lines = "lifetime = \"16s\"\nstrategy = { within = \"5s\", drain = \"1s\" }";
+    let (out, err, code) = line(&site, &["deploy", &file(&site, lines)]);
+    assert_eq!(code, 0, "{out}{err}");
+    let first = serving(&site);
+    assert_eq!(first.len(), 2, "{out}");
+    wait_for("both instances to be replaced", PATIENCE, || {
+        let now = serving(&site);
+        assert!(now.len() >= 2, "{now:?}");
+        now.is_disjoint(&first).then_some(())
+    });
+    let events = site.daemon.items("/v1/events?after=0&limit=1000").unwrap();
+    assert!(
+        !events.iter().any(|event| event["kind"] == "instance-expired"),
+        "{events:?}"
+    );
+}
+
+#[test]
 fn a_project_is_laid_out_built_and_deployed() {
     let (_oci, site) = site("");
     let place = site.daemon.place().join("projects");

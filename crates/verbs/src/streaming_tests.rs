@@ -174,7 +174,14 @@ async fn a_pull_shows_its_steps_as_progress_and_fails_when_it_breaks_off() {
 #[tokio::test]
 async fn an_archive_of_a_volume_is_written_whole_or_not_at_all() {
     let (store, desk) = (Store::default(), Desk::default());
-    run("volume export aaaaaaaaaaaa a.tar", &store, &desk).await.1.unwrap();
+    let (printed, outcome) = run("volume export aaaaaaaaaaaa a.tar", &store, &desk).await;
+    outcome.unwrap();
+    let so_far: Vec<&str> = printed
+        .progress
+        .iter()
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    assert_eq!(so_far, ["volume export: 3 B", "volume export: 8 B", ""]);
     let whole = ("a.tar".to_owned(), b"one\xff\0two".to_vec());
     assert_eq!(*desk.0.lock().unwrap(), [whole]);
     for line in ["volume export bbbbbbbbbbbb b.tar", "volume export bbbbbbbbbbbb -"] {
