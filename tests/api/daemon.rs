@@ -12,8 +12,8 @@ use orchestrator::conditions::Conditions;
 use orchestrator::metrics::Metrics;
 use orchestrator::model::{
     Attachment, ClientId, Clock, Container, ContainerSpec, Duid, Endpoints, EventKind, GrantedTo, HostId, Iaid, Id,
-    Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Resources, Slot, Timestamp,
-    ValueSource,
+    Instance, InstanceId, LeaseChange, LeaseSource, LeaseVerb, MacAddress, NewEvent, Owner, Phase, Resources, Slot,
+    Timestamp, ValueSource,
 };
 use orchestrator::secrets::{KeyFile, Room, Tokens};
 use orchestrator::settings::{ApiSettings, ApiTls, Current, Listen, Settings};
@@ -340,6 +340,7 @@ fn new_instance(id: InstanceId, client: ClientId, n: u16) -> NewInstance {
         host: Some(HostId::local()),
         template: "default".to_owned(),
         version: 0,
+        phase: Phase::Pending,
         spec: ContainerSpec {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),

@@ -194,6 +194,7 @@ pub(crate) fn new_instance(client: ClientId, n: u16) -> NewInstance {
         host: Some(HostId::local()),
         template: "default".to_owned(),
         version: 0,
+        phase: Phase::Pending,
         spec: ContainerSpec {
             image: "orchestrator/client".to_owned(),
             hostname: "client".to_owned(),

@@ -26,7 +26,7 @@ statements! {
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 1)";
 }
 
-/// An instance to be recorded with [`Phase::Pending`].
+/// An instance to be recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewInstance {
     /// Its id.
@@ -43,6 +43,8 @@ pub struct NewInstance {
     pub version: u64,
     /// Its specification.
     pub spec: InstanceSpec,
+    /// [`Phase::Pending`], or [`Phase::Starting`] if it is brought up as soon as it is recorded.
+    pub phase: Phase,
     /// Its containers, the main one first.
     pub containers: Vec<Container>,
     /// The volumes that it is to hold.
@@ -99,7 +101,7 @@ impl Write for PlanInstance {
             new.template.as_str(),
             version,
             spec,
-            Phase::Pending.word(),
+            new.phase.word(),
             new.at.0,
             new.share.port.as_deref(),
             new.share.link_layer.as_ref().map(ToString::to_string),
@@ -219,7 +221,7 @@ impl NewInstance {
             template: self.template.clone(),
             version: self.version,
             spec: self.spec.clone(),
-            phase: Phase::Pending,
+            phase: self.phase,
             reason: None,
             attempts: 0,
             due: None,

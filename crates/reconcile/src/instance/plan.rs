@@ -14,7 +14,7 @@ use crate::addresses::Reserved;
 use orchestrator_catalog::{Declared, Template};
 use orchestrator_host::{Capabilities, Capability};
 use orchestrator_model::{
-    Attachment, Container, EventKind, InstanceId, MacAddress, Mount, NewEvent, RecordedVolume, Resolver, Share,
+    Attachment, Container, EventKind, InstanceId, MacAddress, Mount, NewEvent, Phase, RecordedVolume, Resolver, Share,
     SlotKey, Timestamp,
 };
 use orchestrator_settings::{Settings, TemplateSettings};
@@ -404,6 +404,8 @@ fn new_instance(
         template: name.clone(),
         version,
         spec: spec(id, situation, mark, &attachments, volumes.mounts, template),
+        // Its worker goes on at once, and need not record that.
+        phase: Phase::Starting,
         volumes: volumes.taken,
         containers: containers(id, template),
         attachments,

@@ -70,19 +70,26 @@ impl Orchestrator {
             .take(instance.host.as_ref(), instance.engine(), Work::Provision)
             .await;
         let began = Instant::now();
-        // Why the last try failed is shown until one succeeds.
-        let starting = self.update(instance, Phase::Starting, instance.reason.clone(), None);
         // The instance is recorded already. That work on it begins can be recorded in parallel.
         let (recorded, outcome) = tokio::join!(
-            self.inner
-                .records
-                .update_instance(instance.id, starting, restart.map(|nth| self.restarted(instance, nth))),
+            self.record_begun(instance, restart),
             self.bring_up_under_rules(instance, restart.is_some(), turn)
         );
         if !recorded? {
             return Ok(None);
         }
         Ok(Some((outcome?, began.elapsed())))
+    }
+
+    /// Records that a try begins, unless that is on record. Returns `false` when the instance is on its way out.
+    async fn record_begun(&self, instance: &Instance, restart: Option<u32>) -> Result<bool, StoreError> {
+        if (instance.phase, instance.due, restart) == (Phase::Starting, None, None) {
+            return Ok(true);
+        }
+        // Why the last try failed is shown until one succeeds.
+        let starting = self.update(instance, Phase::Starting, instance.reason.clone(), None);
+        let event = restart.map(|nth| self.restarted(instance, nth));
+        self.inner.records.update_instance(instance.id, starting, event).await
     }
 
     /// One try to bring the instance to answer. Its rules are made while its containers start, and it is wired when they

@@ -75,7 +75,7 @@ impl State {
             template: new.template,
             version: new.version,
             spec: new.spec,
-            phase: Phase::Pending,
+            phase: new.phase,
             reason: None,
             attempts: 0,
             due: None,
