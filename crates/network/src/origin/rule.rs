@@ -18,6 +18,7 @@
 //!   }
 //!   chain servers {
 //!     type filter hook prerouting priority -310; policy accept;
+//!     @nh,48,8 6 accept                                # most packets, by one question
 //!     ether type ip6 ip6 nexthdr icmpv6  ip6 hoplimit 255  icmpv6 type 134  limit rate 10/second burst 20 packets  log group N
 //!     ether type ip6 ip6 nexthdr udp  udp sport 547 udp dport 546  limit rate 10/second burst 20 packets  log group N
 //!   }
@@ -130,6 +131,7 @@ pub(super) fn transaction(table: &str, group: u16) -> Vec<Message> {
         chain(SERVERS, PREROUTING, BEFORE_FILTERS),
         rule(SERVERS, &of_servers(group)),
         rule(SERVERS, &of_routers(group)),
+        rule(SERVERS, &of_neither()),
         Message::mark(END, NFTABLES),
     ]
 }
@@ -182,6 +184,11 @@ fn of_routers(group: u16) -> Attributes {
     list(&steps)
 }
 
+/// Leaves the chain with what is TCP, whatever its protocol is if it is not IPv6: nothing of that is logged.
+fn of_neither() -> Attributes {
+    list(&[[network_header(6, 1), equals(&[6])]]).with_nested(1, &accept())
+}
+
 fn list(steps: &[[Attributes; 2]]) -> Attributes {
     let all = steps.iter().flatten();
     all.fold(Attributes::default(), |list, step| list.with_nested(1, step))
@@ -212,6 +219,17 @@ fn equals(value: &[u8]) -> Attributes {
     const EQUAL: u32 = 0;
     let of = Attributes::default().with_number(1, REGISTER).with_number(2, EQUAL);
     expression("cmp", &of.with_nested(3, &Attributes::default().with(1, value)))
+}
+
+/// Ends the chain.
+fn accept() -> Attributes {
+    const VERDICT: u32 = 0;
+    let verdict = Attributes::default().with_number(1, ACCEPT);
+    let data = Attributes::default().with_nested(2, &verdict);
+    expression(
+        "immediate",
+        &Attributes::default().with_number(1, VERDICT).with_nested(2, &data),
+    )
 }
 
 /// Loads the index of the bridge port.
