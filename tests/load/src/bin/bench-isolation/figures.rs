@@ -90,6 +90,14 @@ impl Figures {
         self.quantile(figure, Quantile::Median)
     }
 
+    /// The median of how much of one value another one is, of those of the same round; not a number when they were not
+    /// measured.
+    pub(crate) fn ratio(&self, of: Figure, to: Figure) -> f64 {
+        let values = |figure| self.0.get(&figure).map(Vec::as_slice).unwrap_or_default();
+        let ratios: Vec<f64> = values(of).iter().zip(values(to)).map(|(of, to)| of / to).collect();
+        Quantile::Median.of(&ratios)
+    }
+
     /// Everything, with what each round gave.
     pub(crate) fn json(&self) -> Value {
         let all: BTreeMap<String, &Vec<f64>> = self
@@ -114,5 +122,11 @@ mod tests {
         assert_eq!(figures.median(Figure::Added(10)), 51.0);
         assert_eq!(figures.quantile(Figure::Added(10), Quantile::P99), 100.0);
         assert!(figures.median(Figure::Added(11)).is_nan());
+        for (slow, fast) in [(1.0, 2.0), (10.0, 20.0), (3.0, 9.0)] {
+            figures.add(Figure::Rebuilt(1), slow);
+            figures.add(Figure::Compared(1), fast);
+        }
+        assert_eq!(figures.ratio(Figure::Compared(1), Figure::Rebuilt(1)), 2.0);
+        assert!(figures.ratio(Figure::Compared(2), Figure::Rebuilt(1)).is_nan());
     }
 }

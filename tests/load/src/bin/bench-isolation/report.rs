@@ -68,17 +68,16 @@ const LINES: [(What, &str, f64); 6] = [
 fn compare(figures: &Figures, one: (&str, Way), other: (&str, Way)) {
     println!("  {:<26}{:>16}{:>16}{:>10}", "", one.0, other.0, "ratio");
     for (what, name, unit) in LINES {
-        let [one, other] = [one.1, other.1].map(|way| figures.median(Figure::Traffic(way, what)) / unit);
-        println!("  {name:<26}{one:>16.2}{other:>16.2}{:>10.3}", other / one);
+        let of = |way| Figure::Traffic(way, what);
+        let ratio = figures.ratio(of(other.1), of(one.1));
+        let [one, other] = [one.1, other.1].map(|way| figures.median(of(way)) / unit);
+        println!("  {name:<26}{one:>16.2}{other:>16.2}{ratio:>10.3}");
     }
 }
 
 /// The part of the throughput that is lost, the worse of both ways, and by how much a round trip takes longer.
 fn lost(figures: &Figures, without: Way, with: Way) -> [(&'static str, f64); 2] {
-    let ratio = |what| {
-        let [without, with] = [without, with].map(|way| figures.median(Figure::Traffic(way, what)));
-        with / without
-    };
+    let ratio = |what| figures.ratio(Figure::Traffic(with, what), Figure::Traffic(without, what));
     [
         ("throughput lost", 1.0 - ratio(What::Up).min(ratio(What::Down))),
         ("round trip longer", ratio(What::RoundTrip(Quantile::Median)) - 1.0),
