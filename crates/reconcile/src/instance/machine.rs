@@ -1,14 +1,15 @@
 //! The life of an instance, as a function: what is recorded, what is seen and what is wanted give the next step.
 //!
 //! ```text
-//!              lease                     runs, wired
-//!   (none) ───────────▶ pending ───────────────────────▶ starting
-//!      ▲                 │  ▲ ▲                           │ │
-//!      │          lease  │  │ └── a step failed: wait, ◀──┘ │ answers
-//!      │          ended  │  │     then try again            ▼
-//!      │                 │  └──── ended, unwired, or ◀──── ready
-//!      │                 │        stopped answering       │    ▲
-//!      │                 ▼                    lease ended │    │ lease again
+//!                 lease: it is recorded, and brought up at once
+//!   (none) ──────────────────────────────────────────────▶ starting
+//!      ▲                              tried again           ▲ │ │
+//!      │              pending ──────────────────────────────┘ │ │ answers
+//!      │                 │ ▲ ▲                                │ │
+//!      │                 │ │ └──── a step failed: wait ◀──────┘ ▼
+//!      │          lease  │ └────── ended, unwired, or ◀─────── ready
+//!      │          ended  │         stopped answering            │  ▲
+//!      │                 ▼                          lease ended │  │ lease again
 //!   removed ◀──────── removing ◀───────────────────────── ending
 //!             all gone    ▲ ▲      grace ended             │
 //!                         │ │                              │ grace ended, and the template keeps it
