@@ -175,7 +175,7 @@ impl Advertiser {
             hop_limit,
         } = received;
         if bytes.first() == Some(&ROUTER_ADVERTISEMENT) {
-            if let Some(router) = self.rivals.observe(received, &self.message) {
+            if let Some(router) = self.rivals.observe(received, &self.message, now) {
                 self.note_router(router);
             }
             return;

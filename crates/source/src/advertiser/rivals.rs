@@ -1,7 +1,8 @@
 //! Detects other routers of a link, and advertisements that contradict the daemon's (RFC 4861, section 6.2.7).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv6Addr;
+use std::time::Duration;
 
 use orchestrator_dhcp6::advert::{Inconsistency, Overheard, RouterAdvertisement};
 use orchestrator_network::Icmp6Message;
@@ -12,11 +13,13 @@ use orchestrator_runtime::metrics::Metrics;
 /// are only counted.
 const MOST_LOGGED: usize = 64;
 
+/// The time after which a router that is still there is told of again: whoever asks what was seen lately finds it.
+const AGAIN: Duration = Duration::from_secs(3600);
+
 /// The other routers of the link.
 pub(super) struct Rivals {
     bridge: String,
-    /// The routers that were observed.
-    routers: BTreeSet<Ipv6Addr>,
+    routers: Told,
     logged: BTreeSet<(Ipv6Addr, Inconsistency)>,
     metrics: Metrics,
 }
@@ -25,15 +28,20 @@ impl Rivals {
     pub(super) fn new(bridge: &str, metrics: Metrics) -> Self {
         Self {
             bridge: bridge.to_owned(),
-            routers: BTreeSet::new(),
+            routers: Told::default(),
             logged: BTreeSet::new(),
             metrics,
         }
     }
 
     /// Counts the contradictions between a received advertisement and the daemon's, and logs each one once. Returns the
-    /// router if it was not observed before.
-    pub(super) fn observe(&mut self, received: &Icmp6Message, ours: &RouterAdvertisement) -> Option<Ipv6Addr> {
+    /// router if it is to be told of. `now` is the time since any fixed moment.
+    pub(super) fn observe(
+        &mut self,
+        received: &Icmp6Message,
+        ours: &RouterAdvertisement,
+        now: Duration,
+    ) -> Option<Ipv6Addr> {
         let overheard = Overheard::parse(&received.bytes, received.source, received.hop_limit)?;
         for what in overheard.inconsistencies(ours) {
             self.metrics.advertisement_contradicted(what.word());
@@ -47,10 +55,65 @@ impl Rivals {
             }
         }
         let router = received.source;
-        let is_new = self.routers.len() < MOST_LOGGED && self.routers.insert(router);
-        if is_new {
+        let is_due = self.routers.is_due(router, now);
+        if is_due {
             tracing::warn!(bridge = self.bridge, %router, "another router advertises itself on the link");
         }
-        is_new.then_some(router)
+        is_due.then_some(router)
+    }
+}
+
+/// The routers that were told of, each with when that was last.
+#[derive(Debug, Default)]
+struct Told(BTreeMap<Ipv6Addr, Duration>);
+
+impl Told {
+    /// Whether a router is to be told of now: for the first time, or again. Of routers that somebody invents, so many are in
+    /// an hour.
+    fn is_due(&mut self, router: Ipv6Addr, now: Duration) -> bool {
+        let is_recent = |told: &Duration| now.saturating_sub(*told) < AGAIN;
+        if self.0.get(&router).is_some_and(is_recent) {
+            return false;
+        }
+        if self.0.len() >= MOST_LOGGED {
+            self.0.retain(|_, told| is_recent(told));
+        }
+        if self.0.len() >= MOST_LOGGED {
+            return false;
+        }
+        self.0.insert(router, now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn router(number: u16) -> Ipv6Addr {
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number)
+    }
+
+    #[test]
+    fn a_router_that_is_still_there_is_told_of_each_hour() {
+        let mut told = Told::default();
+        let minutes = [0, 1, 59, 60, 61, 119, 120];
+        let due = minutes.map(|minute| told.is_due(router(1), Duration::from_secs(60 * minute)));
+        assert_eq!(due, [true, false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn of_invented_routers_a_number_is_told_of_in_an_hour() {
+        let mut told = Told::default();
+        let mut due = |first: u16, now: u64| {
+            let routers = first..first + 1000;
+            routers
+                .filter(|number| told.is_due(router(*number), Duration::from_secs(now)))
+                .count()
+        };
+        assert_eq!(
+            (due(0, 0), due(1000, 3599), due(2000, 3600)),
+            (MOST_LOGGED, 0, MOST_LOGGED)
+        );
     }
 }
