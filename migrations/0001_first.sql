@@ -239,6 +239,8 @@ create table events (
 );
 
 create index events_by_client on events (client, id);
+-- There are few of these, and they are looked for among all others.
+create index events_of_others on events (kind, id) where kind in ('other-server', 'other-router');
 -- Most events are of leases, and name no instance.
 create index events_by_instance on events (instance, id) where instance is not null;
 

@@ -44,16 +44,22 @@ on_both!(
 async fn an_instance_is_recorded_as_it_was_planned(place: Place) {
     let store = place.open().await;
     let client = holding_client(&store, 1).await;
-    let new = new_instance(client, 100);
+    let new = NewInstance {
+        phase: Phase::Starting,
+        ..new_instance(client, 100)
+    };
     let planned = store
         .plan_instance(new.clone(), event(EventKind::InstanceWanted, client))
         .await
         .unwrap();
     let view = store.instance(new.id).await.unwrap().unwrap();
     assert_eq!(view.instance, planned);
+    let live = async |owner: Owner| store.live_instances_of(&owner).await.unwrap();
+    assert_eq!(live(Owner::Client(client)).await, std::slice::from_ref(&planned));
+    assert_eq!(live(Owner::Service("web".to_owned())).await, []);
     assert_eq!(
         (planned.spec, planned.phase, planned.created),
-        (new.spec, Phase::Pending, new.at)
+        (new.spec, Phase::Starting, new.at)
     );
     assert_eq!(view.duid, Some(crate::place::duid(1)));
     assert_eq!(store.taken_addresses(LINK).await.unwrap(), [address(100)].into());

@@ -82,6 +82,7 @@ fn a_healthy_site_has_no_errors() {
     for area in [
         "daemon",
         "forwarding",
+        "links",
         "kernel",
         "engines",
         "images",

@@ -62,7 +62,7 @@ words! {
         Daemon = "daemon",
         /// Whether the machine passes packets on.
         Forwarding = "forwarding",
-        /// Who else serves or leads the clients of a link.
+        /// Other servers and routers of a link.
         Links = "links",
         /// The kernel's table of neighbours.
         Neighbors = "neighbors",

@@ -106,13 +106,14 @@ pub(super) async fn within<T>(
     }
 }
 
-/// A transaction. It is rolled back when it is dropped; on the writer's SQLite connection, when that is dropped.
+/// A transaction, or a connection for one statement. A transaction is rolled back when it is dropped; on the writer's SQLite
+/// connection, when that is dropped.
 pub(super) enum Tx<'c> {
     Sqlite(SqliteTx<'c>),
     Postgres(Transaction<'c, Postgres>),
 }
 
-/// A transaction of SQLite.
+/// A transaction of SQLite, or a connection for one statement.
 ///
 /// The writer begins and commits its own transactions by SQL text, which can be combined with other statements. A trip
 /// to the connection's thread takes longer than most statements.

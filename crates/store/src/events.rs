@@ -22,8 +22,11 @@ statements! {
             and (instance = $5 or $5 is null)
         order by id desc limit $6";
     OF_OTHERS = "select id, at, kind, link, client, instance, host, service, address, detail, by from events
-        where kind in ('other-server', 'other-router') and at >= $1
-        order by id desc limit $2";
+        where id in (select id from (
+                select id from events where kind = 'other-server' and at >= $1 order by id desc limit $2) s
+            union all select id from (
+                select id from events where kind = 'other-router' and at >= $1 order by id desc limit $2) r)
+        order by id desc";
     OF_DUID = "select id from clients where link = $1 and duid = $2";
 }
 
@@ -32,7 +35,7 @@ const COLUMNS: Columns = Columns("event");
 /// How long another server or router counts as there after it was recorded, in milliseconds. It is recorded again after an
 /// hour.
 const LATELY: i64 = 2 * 3_600_000;
-/// The events about others that are read: more than anybody reads.
+/// The events about servers that are read, and those about routers: more than anybody looks at.
 const MOST: i64 = 256;
 
 #[derive(FromRow)]
@@ -194,7 +197,7 @@ fn lately(now: Timestamp) -> i64 {
     now.0.saturating_sub(LATELY)
 }
 
-/// The youngest event of each that says something else.
+/// Of events that say the same about a link, the youngest.
 fn each_once(rows: Vec<EventRow>) -> Result<Vec<Event>, StoreError> {
     let mut known = BTreeSet::new();
     let mut events = Vec::new();

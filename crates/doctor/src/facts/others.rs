@@ -11,7 +11,7 @@ pub struct OtherFacts {
     pub kind: OtherKind,
     /// When it was recorded last, for people.
     pub at: String,
-    /// Its address and place, as they were recorded.
+    /// What the timeline says of it: a sentence with its address and, where the kernel tells it, its port.
     pub detail: String,
 }
 

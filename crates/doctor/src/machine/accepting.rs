@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_passes_packets_on_follows_no_router_unless_the_setting_is_two() {
+    fn a_machine_that_passes_packets_on_follows_no_router_unless_the_setting_is_two() {
         let settings = [
             ("br0", 0, 0),
             ("br1", 1, 0),

@@ -1,9 +1,11 @@
-//! Who else serves or leads the clients of a link, and whom the machine itself follows there.
+//! Other servers and routers of a link, and the routers that the machine itself follows there.
 
 use super::list;
 use crate::{Area, Code, Examined, Facts, Finding, MachineFacts, OtherFacts, OtherKind, Wanted};
 
 const AREA: Area = Area::Links;
+/// The most servers or routers of a link that have a finding each. A stranger could invent any number.
+const MOST: usize = 8;
 
 pub(super) fn examine(facts: &Facts) -> Examined {
     let (wanted, machine) = match (&facts.wanted, &facts.machine) {
@@ -16,45 +18,70 @@ pub(super) fn examine(facts: &Facts) -> Examined {
         Err(reason) => examined.lacking(reason),
     };
     match &facts.others {
-        Ok(others) => examined.with(others.iter().map(seen)),
+        Ok(others) => examined.with(wanted.bridges.iter().flat_map(|link| seen_on(link, others))),
         Err(reason) => examined.lacking(reason),
     }
 }
 
-fn seen(other: &OtherFacts) -> Finding {
-    let OtherFacts { link, at, detail, .. } = other;
-    match other.kind {
-        OtherKind::Server => Finding::warning(AREA, Code::OtherServer)
-            .what(format!("another DHCPv6 server was seen on {link} at {at}: {detail}"))
-            .means("clients whose packets it gets take an address from whichever server they like")
-            .mend(format!(
-                "stop it, or take its port off the bridge; `orchestrator check` asks who answers on {link} at this moment"
-            )),
-        OtherKind::Router => Finding::warning(AREA, Code::OtherRouter)
-            .what(format!("another router was seen on {link} at {at}: {detail}"))
-            .means("clients that get its advertisements may send through it, unless the rules of the link drop them")
-            .mend(format!(
-                "take its port off the bridge if it should not be there; `orchestrator check` asks who advertises on \
-                 {link} at this moment"
-            )),
-    }
+/// The findings about others on a link: servers first.
+fn seen_on(link: &str, others: &[OtherFacts]) -> Vec<Finding> {
+    let of_kind = |kind: OtherKind| {
+        let found: Vec<&OtherFacts> = others
+            .iter()
+            .filter(|one| one.link == link && one.kind == kind)
+            .collect();
+        let more = found.len().saturating_sub(MOST);
+        let shown = found
+            .iter()
+            .take(MOST)
+            .map(|one| format!("{} at {}: {}", one.link, one.at, one.detail));
+        let more = (more > 0).then(|| format!("{link}: {more} more, which `orchestrator events` shows"));
+        shown
+            .chain(more)
+            .map(|what| finding(link, kind, what))
+            .collect::<Vec<_>>()
+    };
+    [OtherKind::Server, OtherKind::Router].map(of_kind).concat()
 }
 
-/// The bridges on which the machine follows any router. Where it has its own default route from one, somebody wants that.
+fn finding(link: &str, kind: OtherKind, what: String) -> Finding {
+    let (code, means, asks) = match kind {
+        OtherKind::Server => (
+            Code::OtherServer,
+            "clients whose packets it gets take an address from whichever server they like",
+            "answers",
+        ),
+        OtherKind::Router => (
+            Code::OtherRouter,
+            "clients that get its advertisements may send through it, unless the rules of the link drop them",
+            "advertises",
+        ),
+    };
+    Finding::warning(AREA, code).what(what).means(means).mend(format!(
+        "`orchestrator check` asks which one {asks} on {link} at this moment; take its port off the bridge"
+    ))
+}
+
+/// The bridges on which the machine follows any router.
 fn accepting<'f>(wanted: &'f Wanted, machine: &'f MachineFacts) -> Result<Vec<Finding>, &'f String> {
     let (accepting, routed) = (machine.accepting.as_ref()?, machine.routed.as_ref()?);
     let own = accepting.iter().filter(|name| wanted.bridges.contains(*name));
-    let unwanted = own.filter(|name| !routed.iter().any(|routed| routed.name == **name));
-    Ok(unwanted.map(|name| accepts(name)).collect())
+    let findings = own.map(|name| accepts(name, routed.iter().any(|routed| routed.name == *name)));
+    Ok(findings.collect())
 }
 
-fn accepts(bridge: &str) -> Finding {
+/// `follows` says whether the machine has a default route by one.
+fn accepts(bridge: &str, follows: bool) -> Finding {
     let setting = format!("net.ipv6.conf.{bridge}.accept_ra");
+    let now = match follows {
+        true => ", and has its default route from one",
+        false => "",
+    };
     Finding::warning(AREA, Code::RouterAccepted)
-        .what(format!("this machine takes router advertisements on {bridge} ({setting})"))
+        .what(format!("this machine takes router advertisements on {bridge} ({setting}){now}"))
         .means(
-            "whoever may send them there gives this machine a default route and addresses; the rules of the link drop those \
-             of clients and instances, and not those of other ports",
+            "a machine that may send them there gives this one a default route and addresses; the rules of the link drop \
+             those of clients and instances, and not those of other ports",
         )
         .mend(format!(
             "sysctl -w {setting}=0, and in /etc/sysctl.d for the next start; leave it if a router on this bridge is to \
@@ -67,14 +94,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::AreaState;
 
     fn other(kind: OtherKind) -> OtherFacts {
         OtherFacts {
             link: "br0".to_owned(),
             kind,
             at: "2027-01-01T00:00:00Z".to_owned(),
-            detail: "fe80::1 at the bridge port p1".to_owned(),
+            detail: "another router, fe80::1 (02:00:00:00:00:01), advertises itself on the link, at the bridge port p1"
+                .to_owned(),
         }
     }
 
@@ -88,12 +115,25 @@ mod tests {
         assert!(
             found[1]
                 .what
-                .contains("br0 at 2027-01-01T00:00:00Z: fe80::1 at the bridge port p1")
+                .starts_with("br0 at 2027-01-01T00:00:00Z: another router, fe80::1 "),
+            "{}",
+            found[1].what
         );
+        facts.wanted.as_mut().unwrap().bridges.clear();
+        assert_eq!(examine(&facts).findings, [], "it is no link of the settings");
     }
 
     #[test]
-    fn a_bridge_on_which_any_router_is_followed_is_named_unless_one_is_followed() {
+    fn many_that_somebody_invented_are_counted() {
+        let mut facts = Facts::healthy();
+        facts.others = Ok(vec![other(OtherKind::Router); MOST + 3]);
+        let found = examine(&facts).findings;
+        assert_eq!(found.len(), MOST + 1);
+        assert!(found[MOST].what.contains("br0: 3 more"), "{}", found[MOST].what);
+    }
+
+    #[test]
+    fn a_bridge_on_which_any_router_is_followed_is_named() {
         let mut facts = Facts::healthy();
         facts.machine_mut().accepting = Ok(BTreeSet::from(["br0", "eth0"].map(str::to_owned)));
         let found = examine(&facts).findings;
@@ -103,8 +143,14 @@ mod tests {
             "{}",
             found[0].mend
         );
+        assert!(!found[0].what.contains("default route"), "{}", found[0].what);
         facts.machine_mut().routed.as_mut().unwrap()[0].name = "br0".to_owned();
-        assert_eq!(examine(&facts).state(), AreaState::Healthy);
+        let found = examine(&facts).findings;
+        assert!(
+            found[0].what.ends_with("has its default route from one"),
+            "{}",
+            found[0].what
+        );
     }
 
     #[test]
