@@ -1,5 +1,7 @@
 //! The local host with an engine of threads in real network namespaces. Needs root.
 
+#[path = "kernel/announced.rs"]
+mod announced;
 #[path = "kernel/attachments.rs"]
 mod attachments;
 #[path = "kernel/attack/mod.rs"]

@@ -25,7 +25,6 @@ impl LocalHost {
         self.saw_network(plan.id, started.running.netns());
         EnsureFault::of_pending(&plan.attachments)?;
         self.see_answer(plan, engine, &started, progress).await?;
-        self.announce_all(plan).await;
         Ok(Ensured {
             containers: vec![ContainerRef {
                 reference: started.container.reference,

@@ -24,7 +24,7 @@ pub(super) struct Awaited<'a, A> {
 }
 
 impl LocalHost {
-    /// Waits for the first answer, for as long as the process runs that was wired.
+    /// Announces the instance and waits for its first answer, for as long as the process runs that was wired.
     pub(super) async fn see_answer(
         &self,
         plan: &InstancePlan,
@@ -34,7 +34,7 @@ impl LocalHost {
     ) -> Result<(), EnsureFault> {
         let news = self.inner.news.subscribe(plan.id);
         let awaited = Awaited {
-            answer: self.answers(plan),
+            answer: self.answers_announced(plan),
             news: &news,
             is_new: false,
         };
@@ -62,7 +62,8 @@ impl LocalHost {
         answered
     }
 
-    /// Announces the instance when the engine says that it started the first container, and waits for the answer. `None` where the engine does not say that early, or something else comes first. `is_new` tells which.
+    /// Announces the instance when the engine says that it started the first container, and waits for the answer. `None`
+    /// where the engine does not say that early, or something else comes first. `is_new` tells which.
     pub(super) async fn answers_once_started(
         &self,
         plan: &InstancePlan,

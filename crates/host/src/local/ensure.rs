@@ -49,11 +49,8 @@ impl LocalHost {
         }
         let started = self.start_and_wire(plan, engine, first, progress).await?;
         let containers = self.start_others(plan, &started, progress).await?;
-        let (answered, ()) = tokio::join!(
-            self.see_answer(plan, engine, &started, progress),
-            self.announce_all(plan)
-        );
-        answered.map(|()| Ensured { containers })
+        self.see_answer(plan, engine, &started, progress).await?;
+        Ok(Ensured { containers })
     }
 
     /// Brings an instance to answer whose network namespace is made before its containers.

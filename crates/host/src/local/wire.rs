@@ -61,8 +61,8 @@ impl LocalHost {
         Ok(())
     }
 
-    /// Announces every address on its network. Who waits for one would find it by itself, only later. It is time once the
-    /// process runs: a client that asked before is held up until then, and would be refused by an instance without one.
+    /// Announces every address on its network. A client that waits for one would find it by itself, only later. It is held
+    /// up until then, and an instance whose process does not run yet would refuse it.
     pub(super) async fn announce_all(&self, plan: &InstancePlan) {
         for attachment in &plan.attachments {
             let Some(address) = attachment.address else { continue };

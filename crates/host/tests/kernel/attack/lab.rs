@@ -362,7 +362,8 @@ fn machine(who: Who, bridge: &str) -> Result<OwnedFd> {
 }
 
 /// A socket for all frames of an interface.
-fn packets(interface: &str) -> Result<OwnedFd> {
+/// What comes in by an interface.
+pub(crate) fn packets(interface: &str) -> Result<OwnedFd> {
     let socket = socket(
         AddressFamily::Packet,
         SockType::Raw,

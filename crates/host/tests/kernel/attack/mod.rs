@@ -3,7 +3,7 @@
 
 mod allowed;
 mod cases;
-mod lab;
+pub(crate) mod lab;
 mod taking;
 mod unbound;
 
