@@ -41,7 +41,7 @@ impl Orchestrator {
         for slot in slots {
             let key = SlotKey::new(owner.clone(), slot);
             match &holding {
-                // What was just read is all that a worker of an empty slot looks for.
+                // A worker of an empty slot looks for nothing else than what was just read.
                 Some(holding) if !holding.slots.contains(&key.slot) => self.wake_in(Situation {
                     key,
                     holding: Some(holding.clone()),

@@ -81,7 +81,8 @@ impl Orchestrator {
         Ok(Some((outcome?, began.elapsed())))
     }
 
-    /// Records that a try begins, unless that is on record. Returns `false` when the instance is on its way out.
+    /// Records that a try begins, unless that is on record. Returns `false` when it could not be recorded, because the
+    /// instance is on its way out.
     async fn record_begun(&self, instance: &Instance, restart: Option<u32>) -> Result<bool, StoreError> {
         if (instance.phase, instance.due, restart) == (Phase::Starting, None, None) {
             return Ok(true);

@@ -82,6 +82,26 @@ async fn an_owner_that_is_no_client_goes_the_whole_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_client_is_read_once_and_its_instance_recorded_twice() {
+    let mut world = World::new(8, SETTINGS);
+    world.start();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.records.state().asked.clear();
+    world.hold(1, HOUR);
+    world.until(SOON, "it is ready", |world| world.ready().len() == 1).await;
+    let asked = world.records.state().asked.clone();
+    let place = |doing: &str| asked.iter().position(|one| *one == doing).unwrap();
+    let before = &asked[..place("record an instance")];
+    assert!(
+        before.contains(&"read a holding") && !before.contains(&"read a situation"),
+        "{asked:?}"
+    );
+    let updates = asked.iter().filter(|one| **one == "record where an instance is");
+    assert_eq!(updates.count(), 1, "that it is ready: {asked:?}");
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_try_is_one_call_and_one_look_is_one_call() {
     let mut world = World::new(3, SETTINGS);
     world.start();

@@ -57,7 +57,8 @@ pub(crate) struct State {
     pub(crate) pauses: BTreeMap<PauseScope, Pause>,
     /// The bridge port that a client is behind.
     pub(crate) ports: BTreeMap<u8, String>,
-    pub(crate) calls: u64,
+    /// What it was asked for, in order.
+    pub(crate) asked: Vec<&'static str>,
     /// Whether the last interface of a new instance has no address yet.
     pub(crate) pending: bool,
     /// Prefixes that are routed to the first interface of a new instance.
@@ -93,7 +94,7 @@ impl Memory {
             shares: BTreeMap::new(),
             pauses: BTreeMap::new(),
             ports: BTreeMap::new(),
-            calls: 0,
+            asked: Vec::new(),
             pending: false,
             routed: Vec::new(),
             services: services::Services::default(),
@@ -113,7 +114,7 @@ impl Memory {
     async fn read<T>(&self, doing: &'static str, read: impl FnOnce(&State) -> T) -> Result<T, StoreError> {
         self.wait(doing).await?;
         let mut state = self.state();
-        state.calls += 1;
+        state.asked.push(doing);
         Ok(read(&state))
     }
 
@@ -125,7 +126,7 @@ impl Memory {
         self.wait(doing).await?;
         let written = {
             let mut state = self.state();
-            state.calls += 1;
+            state.asked.push(doing);
             write(&mut state)
         };
         self.send();
