@@ -151,11 +151,10 @@ fn a_service_is_deployed_rolled_kept_when_a_version_fails_scaled_and_removed() {
     assert!(site.host_ends().is_empty());
 }
 
-/// A project that is laid out is built without a registry, and deployed by its own service file.
 #[test]
 fn instances_are_replaced_before_their_lifetime_ends() {
     let (_oci, site) = site("");
-    let lines = "lifetime = \"16s\"\nstrategy = { within = \"5s\", drain = \"1s\" }";
+    let lines = "lifetime = \"40s\"\nstrategy = { within = \"10s\", drain = \"1s\" }";
     let (out, err, code) = line(&site, &["deploy", &file(&site, lines)]);
     assert_eq!(code, 0, "{out}{err}");
     let first = serving(&site);
@@ -172,6 +171,7 @@ fn instances_are_replaced_before_their_lifetime_ends() {
     );
 }
 
+/// A project that is laid out is built without a registry, and deployed by its own service file.
 #[test]
 fn a_project_is_laid_out_built_and_deployed() {
     let (_oci, site) = site("");

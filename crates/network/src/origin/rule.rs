@@ -184,7 +184,7 @@ fn of_routers(group: u16) -> Attributes {
     list(&steps)
 }
 
-/// Leaves the chain with what is TCP, whatever its protocol is if it is not IPv6: nothing of that is logged.
+/// Ends the chain for TCP. Packets of other protocols that match are not logged, either.
 fn of_neither() -> Attributes {
     list(&[[network_header(6, 1), equals(&[6])]]).with_nested(1, &accept())
 }
@@ -207,7 +207,7 @@ fn meta_protocol() -> Attributes {
     )
 }
 
-/// Loads bytes of the packet, counted from its IPv6 header.
+/// Loads bytes of the packet, counted from the header of IPv6, or of whatever else it is.
 fn network_header(offset: u32, length: u32) -> Attributes {
     const NETWORK: u32 = 1;
     let of = Attributes::default().with_number(1, REGISTER).with_number(2, NETWORK);

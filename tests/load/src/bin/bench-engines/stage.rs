@@ -37,7 +37,7 @@ pub(crate) struct Stage {
     /// The index of its interface.
     pub(crate) interface: u32,
     pub(crate) lab: Lab,
-    /// What happens. To ask again and again would cost the daemon the time that it has for instances.
+    /// What happens. Questions again and again would cost the daemon the time that it has for instances.
     events: Mutex<Events>,
 }
 
