@@ -23,6 +23,7 @@ mod change;
 mod declared;
 mod keeper;
 mod missing;
+mod others;
 #[cfg(test)]
 mod tests;
 mod wanted;
@@ -32,4 +33,4 @@ pub use change::CatalogError;
 pub use declared::{Declared, Network, Template};
 pub use keeper::{Keeper, Parts};
 pub use missing::Missing;
-pub use wanted::facts_of_others;
+pub use others::facts_of_others;

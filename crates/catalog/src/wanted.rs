@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orchestrator_doctor::{ImageNeed, MachineRequest, OtherFacts, OtherKind, TemplateNeeds, Wanted};
-use orchestrator_model::{Event, EventKind, HostId, ImagePin};
+use orchestrator_doctor::{ImageNeed, MachineRequest, TemplateNeeds, Wanted};
+use orchestrator_model::{HostId, ImagePin};
 use orchestrator_store::Store;
 
 use super::{Declared, Template};
@@ -85,24 +85,6 @@ impl Declared {
         .map(|(_, what)| what.to_owned())
         .collect()
     }
-}
-
-/// What was recorded of other servers and routers, as the doctor has to know it.
-pub fn facts_of_others(events: Vec<Event>) -> Vec<OtherFacts> {
-    let fact = |event: Event| {
-        let kind = match event.kind {
-            EventKind::OtherServer => OtherKind::Server,
-            EventKind::OtherRouter => OtherKind::Router,
-            _ => return None,
-        };
-        Some(OtherFacts {
-            link: event.link.unwrap_or_default(),
-            kind,
-            at: event.at.to_string(),
-            detail: event.detail.unwrap_or_default(),
-        })
-    };
-    events.into_iter().filter_map(fact).collect()
 }
 
 fn needs(template: &Template, pins: &[ImagePin]) -> TemplateNeeds {

@@ -13,13 +13,14 @@ use orchestrator_runtime::metrics::Metrics;
 /// are only counted.
 const MOST_LOGGED: usize = 64;
 
-/// The time after which a router that is still there is told of again: whoever asks what was seen lately finds it.
+/// How long after its last report a router is reported again. `check` and `doctor` read the reports of two hours, and so
+/// find every router that goes on advertising.
 const AGAIN: Duration = Duration::from_secs(3600);
 
 /// The other routers of the link.
 pub(super) struct Rivals {
     bridge: String,
-    routers: Told,
+    routers: Reported,
     logged: BTreeSet<(Ipv6Addr, Inconsistency)>,
     metrics: Metrics,
 }
@@ -28,14 +29,14 @@ impl Rivals {
     pub(super) fn new(bridge: &str, metrics: Metrics) -> Self {
         Self {
             bridge: bridge.to_owned(),
-            routers: Told::default(),
+            routers: Reported::default(),
             logged: BTreeSet::new(),
             metrics,
         }
     }
 
     /// Counts the contradictions between a received advertisement and the daemon's, and logs each one once. Returns the
-    /// router if it is to be told of. `now` is the time since any fixed moment.
+    /// router if a report of it is due. `now` is the time since a moment that does not change, such as the daemon's start.
     pub(super) fn observe(
         &mut self,
         received: &Icmp6Message,
@@ -63,20 +64,20 @@ impl Rivals {
     }
 }
 
-/// The routers that were told of, each with when that was last.
+/// The routers that were reported, each with the time of its last report.
 #[derive(Debug, Default)]
-struct Told(BTreeMap<Ipv6Addr, Duration>);
+struct Reported(BTreeMap<Ipv6Addr, Duration>);
 
-impl Told {
-    /// Whether a router is to be told of now: for the first time, or again. Of routers that somebody invents, so many are in
-    /// an hour.
+impl Reported {
+    /// Whether a report of this router is due, and notes the report. At most [`MOST_LOGGED`] routers are reported within
+    /// [`AGAIN`]: a stranger may invent any number of them.
     fn is_due(&mut self, router: Ipv6Addr, now: Duration) -> bool {
-        let is_recent = |told: &Duration| now.saturating_sub(*told) < AGAIN;
+        let is_recent = |reported: &Duration| now.saturating_sub(*reported) < AGAIN;
         if self.0.get(&router).is_some_and(is_recent) {
             return false;
         }
         if self.0.len() >= MOST_LOGGED {
-            self.0.retain(|_, told| is_recent(told));
+            self.0.retain(|_, reported| is_recent(reported));
         }
         if self.0.len() >= MOST_LOGGED {
             return false;
@@ -95,20 +96,20 @@ mod tests {
     }
 
     #[test]
-    fn a_router_that_is_still_there_is_told_of_each_hour() {
-        let mut told = Told::default();
+    fn a_router_that_goes_on_advertising_is_reported_each_hour() {
+        let mut reported = Reported::default();
         let minutes = [0, 1, 59, 60, 61, 119, 120];
-        let due = minutes.map(|minute| told.is_due(router(1), Duration::from_secs(60 * minute)));
+        let due = minutes.map(|minute| reported.is_due(router(1), Duration::from_secs(60 * minute)));
         assert_eq!(due, [true, false, false, true, false, false, true]);
     }
 
     #[test]
-    fn of_invented_routers_a_number_is_told_of_in_an_hour() {
-        let mut told = Told::default();
+    fn a_fixed_number_of_invented_routers_is_reported_in_an_hour() {
+        let mut reported = Reported::default();
         let mut due = |first: u16, now: u64| {
             let routers = first..first + 1000;
             routers
-                .filter(|number| told.is_due(router(*number), Duration::from_secs(now)))
+                .filter(|number| reported.is_due(router(*number), Duration::from_secs(now)))
                 .count()
         };
         assert_eq!(
