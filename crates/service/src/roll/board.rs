@@ -118,6 +118,11 @@ impl<'s> Board<'s> {
         self.moves.moves.push(next);
     }
 
+    /// Whether this answer counts a failure.
+    pub(super) fn has_failed(&self) -> bool {
+        self.moves.moves.iter().any(|one| matches!(one, Move::Failed { .. }))
+    }
+
     /// Whether this answer has as many moves as one may have.
     pub(super) fn is_full(&self) -> bool {
         self.moves.moves.len() >= AT_ONCE

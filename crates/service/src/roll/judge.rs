@@ -15,7 +15,8 @@ pub(super) fn judge(board: &mut Board<'_>) {
             board.wait(Wait::Routed { slot: slot.number });
         }
     }
-    if !complete {
+    // A failure of this answer may speak against the version: the next answer judges it with the failure on record.
+    if !complete || board.has_failed() {
         return;
     }
     let newest = board

@@ -19,7 +19,7 @@ fn stop_first() -> Strategy {
 }
 
 /// The moves that were made since the log was last taken.
-fn log(world: &mut World) -> Vec<String> {
+pub(crate) fn log(world: &mut World) -> Vec<String> {
     world.roll();
     std::mem::take(&mut world.log)
 }
@@ -421,36 +421,6 @@ fn those_that_do_not_serve_go_before_those_that_do() {
     world.route();
     world.situation.target.count = 2;
     assert_eq!(log(&mut world), ["drain 0: surplus"]);
-}
-
-#[test]
-fn a_paused_roll_stays_as_it_is_and_lost_slots_are_filled_by_the_good_version() {
-    let mut world = World::deployed(2, Strategy::default());
-    world.deploy(2, false);
-    world.roll();
-    world.situation.paused = true;
-    world.tick();
-    world.log.clear();
-    assert!(log(&mut world).is_empty());
-    assert!(next(&world.situation).waits.contains(&Wait::Resume));
-    for number in [0, 1] {
-        world.change(number, |slot| {
-            (slot.health, slot.connections) = (Health::Failing, None);
-        });
-    }
-    assert_eq!(log(&mut world), ["failed", "drain 0: failed"]);
-    world.advance(SECOND);
-    assert_eq!(
-        log(&mut world),
-        ["failed", "drain 1: failed"],
-        "it counts until it is gone"
-    );
-    world.publish();
-    world.route();
-    assert_eq!(log(&mut world), ["close 0: Room", "open 0 v1"]);
-    world.situation.paused = false;
-    world.settle();
-    assert!(world.situation.slots.iter().all(|slot| slot.version == 2));
 }
 
 #[test]

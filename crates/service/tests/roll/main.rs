@@ -2,6 +2,7 @@
 
 mod cases;
 mod lifetimes;
+mod paused;
 mod properties;
 mod short_lives;
 mod world;
