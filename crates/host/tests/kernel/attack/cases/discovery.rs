@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use orchestrator_host::DropCause;
 
-use super::{ALL_NODES, Table, address, group, local};
+use super::{ADVERTISEMENT, ALL_NODES, Table, address, group, local};
 use crate::attack::lab::Who;
 use orchestrator_wire::packet::{self, Ends};
 
@@ -106,7 +106,6 @@ pub(super) fn discovery(t: &mut Table) {
         DropCause::Redirect,
         packet::icmp(local(Instance, Alice), 137, 255, &redirect),
     );
-    let advertisement = [64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 1];
     for (name, who) in [("a client", Alice), ("an instance", Instance), ("a stranger", Stranger)] {
         let name: &'static str = match name {
             "a client" => "a client advertises a router",
@@ -118,7 +117,7 @@ pub(super) fn discovery(t: &mut Table) {
             who,
             Bob,
             DropCause::RouterAdvertisement,
-            packet::icmp(group(who, ALL_NODES), 134, 255, &advertisement),
+            packet::icmp(group(who, ALL_NODES), 134, 255, ADVERTISEMENT),
         );
     }
     t.attack(
@@ -126,7 +125,7 @@ pub(super) fn discovery(t: &mut Table) {
         Alice,
         Who::Bridge,
         DropCause::RouterAdvertisement,
-        packet::icmp(group(Alice, ALL_NODES), 134, 255, &advertisement),
+        packet::icmp(group(Alice, ALL_NODES), 134, 255, ADVERTISEMENT),
     );
     let query = [&[0, 10, 0, 0][..], &[0; 16], &[0, 0, 0, 0]].concat();
     t.attack(

@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use orchestrator_host::DropCause;
 
-use super::{ALL_NODES, MARK, Table, ends, group, local};
+use super::{ADVERTISEMENT, ALL_NODES, MARK, Table, ends, group, local};
 use crate::attack::lab::Who;
 use orchestrator_wire::packet::{self, ICMPV6, UDP};
 
@@ -32,7 +32,7 @@ pub(super) fn headers(t: &mut Table) {
         DropCause::Header,
         packet::ipv6(local(Alice, Bob), 60, 255, &hidden),
     );
-    let router = packet::icmp_bytes(group(Alice, ALL_NODES), 134, &[64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 2]);
+    let router = packet::icmp_bytes(group(Alice, ALL_NODES), 134, ADVERTISEMENT);
     t.attack(
         "a router advertisement hides behind a hop-by-hop header",
         Alice,
