@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use orchestrator::model::{Attachment, Container, EventKind, HostState, Id, LeaseVerb, Owner, Phase, Slot, SlotKey};
+use orchestrator::model::{
+    Attachment, Container, EventKind, HostState, Id, LeaseChange, LeaseVerb, Leased, Owner, Phase, Slot, SlotKey,
+};
 use orchestrator::store::{
     AttachedPrefix, ClientFilter, EventFilter, InstanceFilter, InstanceUpdate, NewInstance, Pruned, Resolved,
     StoreError,
@@ -10,8 +12,8 @@ use orchestrator::store::{
 
 use crate::on_both;
 use crate::place::{
-    LINK, Place, address, at, attachment, change, event, holding_client, new_instance, of_two_containers, plan, remove,
-    slot, update, wanting,
+    LINK, Place, address, at, attachment, change, duid, event, holding_client, new_instance, of_two_containers, plan,
+    remove, slot, update, wanting,
 };
 
 on_both!(
@@ -20,7 +22,9 @@ on_both!(
     an_instance_of_several_containers_is_recorded_whole,
     a_client_has_one_live_instance,
     an_address_has_one_live_holder,
+    of_plans_at_once_for_one_address_one_is_recorded,
     an_owner_has_an_instance_in_each_of_its_slots,
+    a_client_holds_each_lease_and_each_slot_once,
     an_owner_of_another_kind_has_numbered_slots,
     an_instance_has_several_containers_and_attachments,
     a_pending_address_is_given_once_and_to_one_holder,
@@ -61,7 +65,7 @@ async fn an_instance_is_recorded_as_it_was_planned(place: Place) {
         (planned.spec, planned.phase, planned.created),
         (new.spec, Phase::Starting, new.at)
     );
-    assert_eq!(view.duid, Some(crate::place::duid(1)));
+    assert_eq!(view.duid, Some(duid(1)));
     assert_eq!(store.taken_addresses(LINK).await.unwrap(), [address(100)].into());
     assert_eq!(
         store.last_address(&slot(client), LINK).await.unwrap(),
@@ -135,6 +139,47 @@ async fn an_address_has_one_live_holder(place: Place) {
             .count(),
         2
     );
+}
+
+async fn of_plans_at_once_for_one_address_one_is_recorded(place: Place) {
+    let store = place.open().await;
+    let [one, two] = [holding_client(&store, 1).await, holding_client(&store, 2).await];
+    let plan = |client| store.plan_instance(new_instance(client, 100), event(EventKind::InstanceWanted, client));
+    let (first, second) = tokio::join!(plan(one), plan(two));
+    let first = first.unwrap();
+    assert!(
+        matches!(second, Err(StoreError::AddressTaken { instance, .. }) if instance == first.id),
+        "{second:?}"
+    );
+    assert_eq!(store.live_instances().await.unwrap(), [first]);
+}
+
+async fn a_client_holds_each_lease_and_each_slot_once(place: Place) {
+    let store = place.open().await;
+    let client = holding_client(&store, 1).await;
+    let again = |verb, n| LeaseChange {
+        duid: duid(1),
+        ..change(verb, n, 20)
+    };
+    store.record_leases(vec![again(LeaseVerb::Hold, 2)]).await.unwrap();
+    let shell = NewInstance {
+        slot: Slot::new("shell"),
+        ..new_instance(client, 101)
+    };
+    let wanted = event(EventKind::InstanceWanted, client);
+    let shell = store.plan_instance(shell, wanted).await.unwrap();
+    let web = plan(&store, client, 100).await;
+    let slots = [web.slot.clone(), shell.slot.clone()].into();
+    let holding = store.holding(client).await.unwrap().unwrap();
+    let held: Vec<Leased> = holding.active_leases.iter().map(|lease| lease.leased).collect();
+    assert_eq!(held, [1, 2].map(|n| change(LeaseVerb::Hold, n, 0).leased));
+    assert_eq!(holding.slots, slots);
+    // What it holds without a lease is found, too.
+    let ended = vec![again(LeaseVerb::Release, 1), again(LeaseVerb::Release, 2)];
+    store.record_leases(ended).await.unwrap();
+    let without = store.holding(client).await.unwrap().unwrap();
+    assert_eq!((without.active_leases, without.slots), (Vec::new(), slots));
+    assert_eq!(without.client.id, holding.client.id);
 }
 
 async fn an_owner_has_an_instance_in_each_of_its_slots(place: Place) {

@@ -56,7 +56,8 @@ impl Store {
     pub async fn prepare_all(&self) -> Result<usize, StoreError> {
         let mut tx = self.snapshot().await?;
         let mut prepared = 0;
-        let many = batch::MANY.into_iter().chain(expire::MANY).chain(ledger::many());
+        let many = batch::MANY.into_iter().chain(plan::MANY);
+        let many = many.chain(expire::MANY).chain(ledger::many());
         let many: Vec<&str> = many.flat_map(|many| many.texts(&tx)).collect();
         for sql in ALL
             .iter()

@@ -19,6 +19,9 @@ pub(crate) trait Write: Send + Sync + 'static {
     /// The operation, for errors.
     const DOING: &'static str;
 
+    /// Whether it sends the deferred statements to the database itself, with its own first one. Otherwise they run before it.
+    const BEGINS: bool = false;
+
     /// Writes it.
     fn apply(&self, batch: &mut Batch<'_>) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
@@ -141,6 +144,9 @@ impl<W: Write> AnyTicket for Ticket<W> {
     }
 
     async fn apply(&mut self, batch: &mut Batch<'_>) -> Result<(), StoreError> {
+        if !W::BEGINS {
+            batch.settle().await?;
+        }
         let done = self.write.apply(batch).await;
         match done {
             Err(error) if !error.is_refusal() => Err(error),

@@ -236,10 +236,7 @@ async fn transact(
     for job in jobs {
         match job {
             Job::Leases(leases) => leases.done = recorded.next(),
-            Job::Other(ticket) => {
-                batch.settle().await?;
-                ticket.apply(&mut batch).await?;
-            }
+            Job::Other(ticket) => ticket.apply(&mut batch).await?,
         }
     }
     let last_event = batch.last_event();
