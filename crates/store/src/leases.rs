@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use sqlx::FromRow;
 
-use super::connection::{Tx, fetch_all, fetch_optional, statements};
+use super::connection::{fetch_all, fetch_optional, statements};
 use super::page::limits;
 use super::text::Columns;
 use super::{Store, StoreError};
@@ -23,11 +23,6 @@ statements! {
             l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
             c.hostname, c.link_layer
         from leases l join clients c on c.id = l.client where l.link = $1";
-    ACTIVE_OF_CLIENT = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until,
-            l.valid_until, l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
-            c.hostname, c.link_layer
-        from leases l join clients c on c.id = l.client where l.client = $1 and l.state = 'active'
-        order by l.granted, l.address";
     DECLINED = "select l.link, l.address, l.client, c.duid, l.iaid, l.source, l.state, l.preferred_until, l.valid_until,
             l.granted, l.changed, l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
             c.hostname, c.link_layer
@@ -220,18 +215,6 @@ impl Store {
         let row = fetch_optional!(&mut tx, "find the next lease that is due", (Option<i64>,), NEXT_DUE)?;
         Ok(row.and_then(|(due,)| due).map(Timestamp))
     }
-}
-
-/// The active leases of a client.
-pub(super) async fn active_leases(tx: &mut Tx<'_>, client: ClientId) -> Result<Vec<Lease>, StoreError> {
-    let client = client.to_string();
-    plain_leases(fetch_all!(
-        tx,
-        "read the leases of a client",
-        LeaseRow,
-        ACTIVE_OF_CLIENT,
-        client
-    )?)
 }
 
 /// The leases of rows, without the details of their clients.

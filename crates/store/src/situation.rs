@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sqlx::FromRow;
+
+use super::clients::ClientRow;
 use super::connection::{Tx, fetch_all, statements};
+use super::leases::LeaseRow;
 use super::text::Columns;
-use super::{Store, StoreError, clients, instances, leases};
+use super::{Store, StoreError, clients, instances};
 use orchestrator_model::{
-    Client, ClientId, GrantedTo, Holder, Instance, Lease, LinkLayerAddress, Owner, Share, Slot, SlotKey, Timestamp,
+    Client, ClientId, GrantedTo, Holder, Instance, Lease, LeaseView, LinkLayerAddress, Owner, OwnerKind, Share, Slot,
+    SlotKey, Timestamp,
 };
 
 statements! {
@@ -14,6 +19,17 @@ statements! {
         from clients c join leases l on l.client = c.id
         where c.link = $1 and c.wants_instance = 1 and l.state = 'active'
         order by c.id, l.changed, l.address";
+    LEASED = "select c.id, c.link, c.duid, c.link_layer, c.hostname, c.class, c.wants_instance, c.first_seen, c.last_seen,
+            (select max(o.changed) from leases o where o.client = c.id) as last_event,
+            l.client, l.address, l.iaid, l.source, l.state, l.preferred_until, l.valid_until, l.granted, l.changed,
+            l.next_hop, l.link_layer as granted_link_layer, l.link_local, l.port, l.relay,
+            s.slot, s.ended
+        from clients c join leases l on l.client = c.id and l.state = 'active'
+        left join (select slot, cast(null as bigint) as ended from instances
+                where owner_kind = 'client' and owner = $1 and phase <> 'removed'
+            union all select slot, at from spent_slots where owner_kind = 'client' and owner = $1) s on 1 = 1
+        where c.id = $1
+        order by l.granted, l.address";
     SLOTS_OF_OWNER = "select slot, cast(null as bigint) from instances
         where owner_kind = $1 and owner = $2 and phase <> 'removed'
         union all select slot, at from spent_slots where owner_kind = $1 and owner = $2";
@@ -68,7 +84,39 @@ impl Situation {
     }
 }
 
+/// A client's active lease, and one of its slots: see [`SlotRow`].
+#[derive(FromRow)]
+struct LeasedRow {
+    #[sqlx(flatten)]
+    client: ClientRow,
+    #[sqlx(flatten)]
+    lease: LeaseRow,
+    slot: Option<String>,
+    ended: Option<i64>,
+}
+
+/// A slot that has a live instance, or whose last instance was ended by time, with when that was.
+type SlotRow = (String, Option<i64>);
+
 impl Holding {
+    /// A client without leases and slots.
+    fn of(client: Client) -> Self {
+        Self {
+            client,
+            active_leases: Vec::new(),
+            slots: BTreeSet::new(),
+            spent: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, (slot, ended): SlotRow) {
+        let slot = Slot::new(slot);
+        match ended {
+            None => drop(self.slots.insert(slot)),
+            Some(at) => drop(self.spent.insert(slot, Timestamp(at))),
+        }
+    }
+
     /// What a reservation may know the client by: its DUID, and every link-layer address that it has sent from.
     pub fn holders(&self) -> Vec<Holder> {
         let last = self.client.link_layer.as_ref();
@@ -153,7 +201,11 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn holding(&self, client: ClientId) -> Result<Option<Holding>, StoreError> {
-        holding(&mut self.snapshot().await?, client).await
+        match leased(&mut self.glance().await?, client).await? {
+            // It may have been granted a lease in between: all is read again.
+            None => holding(&mut self.snapshot().await?, client).await,
+            holding => Ok(holding),
+        }
     }
 
     /// The slots of an owner that have live instances.
@@ -195,40 +247,48 @@ impl Store {
 }
 
 async fn holding(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Holding>, StoreError> {
+    if let Some(holding) = leased(tx, client).await? {
+        return Ok(Some(holding));
+    }
     let Some(client) = clients::find(tx, client).await? else {
         return Ok(None);
     };
-    let active_leases = leases::active_leases(tx, client.id).await?;
-    let owner = Owner::Client(client.id);
-    let (slots, spent) = slots_of(tx, &owner).await?;
-    Ok(Some(Holding {
-        client,
-        active_leases,
-        slots,
-        spent,
-    }))
+    let (kind, name) = (OwnerKind::Client.word(), client.id.to_string());
+    let slots = fetch_all!(tx, "find the slots of an owner", SlotRow, SLOTS_OF_OWNER, kind, name)?;
+    let mut holding = Holding::of(client);
+    slots.into_iter().for_each(|slot| holding.add(slot));
+    Ok(Some(holding))
 }
 
-/// The slots of an owner that have live instances, and those whose last instance was ended by time, with when that was.
-async fn slots_of(tx: &mut Tx<'_>, owner: &Owner) -> Result<(BTreeSet<Slot>, BTreeMap<Slot, Timestamp>), StoreError> {
-    let (kind, name) = (owner.kind().word(), owner.name());
-    let rows = fetch_all!(
-        tx,
-        "find the slots of an owner",
-        (String, Option<i64>),
-        SLOTS_OF_OWNER,
-        kind,
-        name
-    )?;
-    let (mut live, mut spent) = (BTreeSet::new(), BTreeMap::new());
-    for (slot, ended) in rows {
-        let slot = Slot::new(slot);
-        match ended {
-            None => drop(live.insert(slot)),
-            Some(at) => drop(spent.insert(slot, Timestamp(at))),
+/// The same of a client that has an active lease, in one statement: this is read before each new instance.
+async fn leased(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Holding>, StoreError> {
+    let rows = fetch_all!(tx, "read the leases of a client", LeasedRow, LEASED, client.to_string())?;
+    let mut holding: Option<Holding> = None;
+    // Each lease comes once with each slot.
+    for LeasedRow {
+        client,
+        lease,
+        slot,
+        ended,
+    } in rows
+    {
+        let holding = match &mut holding {
+            Some(holding) => holding,
+            none => none.insert(Holding::of(client.try_into()?)),
+        };
+        let lease = LeaseView::try_from(lease)?.lease;
+        if holding
+            .active_leases
+            .last()
+            .is_none_or(|last| last.leased != lease.leased)
+        {
+            holding.active_leases.push(lease);
+        }
+        if let Some(slot) = slot {
+            holding.add((slot, ended));
         }
     }
-    Ok((live, spent))
+    Ok(holding)
 }
 
 async fn live_slots(tx: &mut Tx<'_>, owner: &Owner) -> Result<BTreeSet<Slot>, StoreError> {
