@@ -5,7 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{Bridge, Network, NetworkError};
+use crate::{Network, NetworkError};
 
 /// All nodes on the link (RFC 4291, section 2.7.1).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -26,9 +26,9 @@ impl Network {
     /// # Errors
     ///
     /// When the kernel gives no raw socket, or the bridge is gone.
-    pub fn announce(&self, bridge: &Bridge, address: Ipv6Addr, mac: [u8; 6]) -> Result<(), NetworkError> {
+    pub fn announce(&self, bridge: &str, address: Ipv6Addr, mac: [u8; 6]) -> Result<(), NetworkError> {
         send(bridge, &advertisement(address, mac)).map_err(|source| NetworkError::Refused {
-            doing: format!("announcing {address} on {}", bridge.name),
+            doing: format!("announcing {address} on {bridge}"),
             source,
         })
     }
@@ -46,14 +46,14 @@ fn advertisement(address: Ipv6Addr, mac: [u8; 6]) -> [u8; 32] {
     message
 }
 
-fn send(bridge: &Bridge, message: &[u8]) -> io::Result<()> {
+fn send(bridge: &str, message: &[u8]) -> io::Result<()> {
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
     socket.set_nonblocking(true)?;
     socket.set_multicast_hops_v6(HOP_LIMIT)?;
-    socket.set_multicast_if_v6(bridge.index)?;
+    socket.bind_device(Some(bridge.as_bytes()))?;
     // Our own stack found the address by itself when it probed.
     socket.set_multicast_loop_v6(false)?;
-    let everyone = SocketAddr::V6(SocketAddrV6::new(ALL_NODES, 0, 0, bridge.index));
+    let everyone = SocketAddr::V6(SocketAddrV6::new(ALL_NODES, 0, 0, 0));
     socket.send_to(message, &everyone.into()).map(drop)
 }
 

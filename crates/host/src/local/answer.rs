@@ -18,9 +18,6 @@ pub(super) struct Awaited<'a, A> {
     pub(super) answer: A,
     /// News of its process. The subscription began before the start of a process that is new.
     pub(super) news: &'a Subscription<'a>,
-    /// Whether the process was started just now. One that was there already may have ended since it was found, so the engine
-    /// is asked again.
-    pub(super) is_new: bool,
 }
 
 impl LocalHost {
@@ -36,7 +33,6 @@ impl LocalHost {
         let awaited = Awaited {
             answer: self.answers_announced(plan),
             news: &news,
-            is_new: false,
         };
         self.see_awaited(plan, engine, started, progress, awaited).await
     }
@@ -53,8 +49,8 @@ impl LocalHost {
         progress.reach(Stage::Awaiting);
         // The process whose namespace was wired may have ended meanwhile, and its number been taken by another.
         let observe = || self.is_still(engine, started);
-        let Awaited { answer, news, is_new } = awaited;
-        let answered = while_running(is_new, observe, answer, || news.received()).await;
+        let Awaited { answer, news } = awaited;
+        let answered = while_running(started.is_new, observe, answer, || news.received()).await;
         if let Err(EnsureFault::Ended { .. } | EnsureFault::Cause(_)) = &answered {
             // Whatever was wired, nobody can say that it is this instance.
             self.unwire(plan).await;
@@ -83,8 +79,8 @@ impl LocalHost {
 
     /// Announces the instance, whose process runs, and waits for the answer.
     pub(super) async fn answers_announced(&self, plan: &InstancePlan) -> Result<(), EnsureFault> {
-        let (answered, ()) = tokio::join!(self.answers(plan), self.announce_all(plan));
-        answered
+        self.announce_all(plan);
+        self.answers(plan).await
     }
 
     async fn answers(&self, plan: &InstancePlan) -> Result<(), EnsureFault> {

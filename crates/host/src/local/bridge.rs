@@ -74,7 +74,7 @@ impl LocalHost {
         let address = plan.address.map(|address| address.addr());
         let services = plan.services.iter().copied();
         for address in address.into_iter().chain(services).chain(plan.link_local) {
-            if let Err(fault) = self.network().announce(bridge, address, mac) {
+            if let Err(fault) = self.network().announce(&bridge.name, address, mac) {
                 tracing::debug!(bridge = plan.name, reason = with_causes(&fault), "not announced");
             }
         }

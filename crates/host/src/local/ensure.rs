@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::LocalHost;
 use super::answer::Awaited;
+use super::news::Subscription;
 use super::values::resolved;
 use super::while_running::seen_to_end;
 use crate::{Cause, ContainerPlan, ContainerRef, EnsureFault, Ensured, InstancePlan, Progress};
@@ -25,6 +26,9 @@ pub(super) struct Started {
     pub(super) container: Container,
     /// Its process and its network.
     pub(super) running: Running,
+    /// Whether the process was started just now. One that was there already may have ended since it was found, so the engine
+    /// is asked again.
+    pub(super) is_new: bool,
 }
 
 impl LocalHost {
@@ -47,9 +51,15 @@ impl LocalHost {
         if capabilities.has(Capability::PreparedNamespace) {
             return self.ensure_prepared(plan, engine, first, progress).await;
         }
-        let started = self.start_and_wire(plan, engine, first, progress).await?;
+        // From before the start, so that an end right after it is not missed.
+        let news = self.inner.news.subscribe(plan.id);
+        let started = self.start_and_wire(plan, engine, first, progress, &news).await?;
         let containers = self.start_others(plan, &started, progress).await?;
-        self.see_answer(plan, engine, &started, progress).await?;
+        let awaited = Awaited {
+            answer: self.answers_announced(plan),
+            news: &news,
+        };
+        self.see_awaited(plan, engine, &started, progress, awaited).await?;
         Ok(Ensured { containers })
     }
 
@@ -71,11 +81,12 @@ impl LocalHost {
         let early = maybe_done(self.answers_once_started(plan, progress, told, &is_new));
         let starting = self.wire_and_start(plan, engine, first, preparing, preparer);
         pin!(early, starting);
-        let started = tokio::select! {
+        let mut started = tokio::select! {
             biased;
             started = &mut starting => started?,
             () = &mut early => starting.await?,
         };
+        started.is_new = is_new.load(Ordering::Relaxed);
         let containers = self.start_others(plan, &started, progress).await?;
         let answer = async {
             early.as_mut().await;
@@ -84,11 +95,7 @@ impl LocalHost {
                 None => self.answers_announced(plan).await,
             }
         };
-        let awaited = Awaited {
-            answer,
-            news: &news,
-            is_new: is_new.load(Ordering::Relaxed),
-        };
+        let awaited = Awaited { answer, news: &news };
         self.see_awaited(plan, engine, &started, progress, awaited).await?;
         Ok(Ensured { containers })
     }
@@ -117,9 +124,8 @@ impl LocalHost {
         engine: &dyn Engine,
         first: &ContainerPlan,
         progress: &Progress,
+        news: &Subscription<'_>,
     ) -> Result<Started, EnsureFault> {
-        // From before the start, so that an end right after it is not missed.
-        let news = self.inner.news.subscribe(plan.id);
         let (sender, early) = oneshot::channel::<PathBuf>();
         let wiring = async {
             let early = early.await.ok()?;
@@ -134,9 +140,11 @@ impl LocalHost {
             }
         };
         let (started, wired) = tokio::join!(self.start_early(plan, engine, first, sender), wiring);
-        let started = started?;
+        let mut started = started?;
         let netns = netns(&started.running)?;
         if wired.is_some_and(|early| self.network().is_same_namespace(&early, netns)) {
+            // An engine shows no namespace of a process that runs already.
+            started.is_new = true;
             return Ok(started);
         }
         progress.until_admitted().await;
@@ -272,7 +280,11 @@ impl LocalHost {
 pub(super) fn running(found: Found) -> Result<Started, EnsureFault> {
     let container = found.container();
     match found.state {
-        FoundState::Running(running) | FoundState::Paused(running) => Ok(Started { container, running }),
+        FoundState::Running(running) | FoundState::Paused(running) => Ok(Started {
+            container,
+            running,
+            is_new: false,
+        }),
         FoundState::Exited { code } => Err(ended(found.key, Some(code))),
         FoundState::Created => Err(ended(found.key, None)),
     }

@@ -63,14 +63,10 @@ impl LocalHost {
 
     /// Announces every address on its network. A client that waits for one would find it by itself, only later. It is held
     /// up until then, and an instance whose process does not run yet would refuse it.
-    pub(super) async fn announce_all(&self, plan: &InstancePlan) {
+    pub(super) fn announce_all(&self, plan: &InstancePlan) {
         for attachment in &plan.attachments {
             let Some(address) = attachment.address else { continue };
-            let announced = match self.network().find_bridge(&attachment.bridge).await {
-                Ok(Some(bridge)) => self.network().announce(&bridge, address, attachment.mac),
-                Ok(None) => Ok(()),
-                Err(fault) => Err(fault),
-            };
+            let announced = self.network().announce(&attachment.bridge, address, attachment.mac);
             if let Err(fault) = announced {
                 let interface = attachment.host_end();
                 tracing::debug!(interface, reason = with_causes(&fault), "not announced");
