@@ -6,8 +6,9 @@
 //!
 //! - Every engine has a machine, a state and a daemon of its own, with the same image and the same limits.
 //! - **One**: from a client's lease, and from its first Solicit, to the first connection that its instance answers, against
-//!   the engine alone: it creates and starts the same container, until that listens. From the lease on, the difference of
-//!   the medians is what the record, the wiring and the probe add.
+//!   the engine alone: it creates and starts the same container, until that listens. From the lease on, the difference is
+//!   what the record, the wiring and the probe add: the median of the differences within each round, because the machine's
+//!   speed may change from round to round. Each of the two comes first in every other round.
 //! - **Burst**: so many clients at once, until all have their instance ready; then until all instances are gone.
 //! - **Memory**: what an idle instance costs: its processes, with those that watch it (proportional set size). What the
 //!   engine's own daemon needs more for it is not counted: it comes and goes with other work.
@@ -31,7 +32,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 
 use crate::kind::Kind;
-use crate::report::Figures;
+use crate::report::{Figures, Round};
 use crate::stage::Stage;
 
 /// Measures the engines against themselves and one another.
@@ -56,12 +57,12 @@ struct Extent {
 }
 
 const FULL: Extent = Extent {
-    rounds: 25,
+    rounds: 50,
     bursts: &[50, 150],
 };
 
 const QUICK: Extent = Extent {
-    rounds: 5,
+    rounds: 6,
     bursts: &[20],
 };
 
@@ -92,12 +93,17 @@ fn measure(all: &mut [(Stage, Figures)], extent: &Extent) -> Result<()> {
     // The first round of each warms up.
     for round in 0..=extent.rounds {
         for (stage, figures) in &mut *all {
-            let alone = alone::measure(stage).with_context(|| format!("{} alone", figures.kind))?;
-            let whole = one::measure(stage, round).with_context(|| format!("one on {}", figures.kind))?;
+            let alone = || alone::measure(stage).with_context(|| format!("{} alone", figures.kind));
+            let whole = || one::measure(stage, round).with_context(|| format!("one on {}", figures.kind));
+            let (alone, whole) = match round % 2 {
+                0 => (alone()?, whole()?),
+                _ => {
+                    let whole = whole()?;
+                    (alone()?, whole)
+                }
+            };
             if round > 0 {
-                figures.alone.push(alone);
-                figures.whole.push(whole.solicit);
-                figures.leased.push(whole.lease);
+                figures.rounds.push(Round { alone, whole });
             }
         }
     }

@@ -4,26 +4,33 @@ use std::time::Duration;
 
 use crate::burst::Burst;
 use crate::kind::Kind;
+use crate::one::Waited;
 
 /// What was measured of one engine.
 pub(crate) struct Figures {
     pub(crate) kind: Kind,
-    /// The engine alone.
-    pub(crate) alone: Vec<Duration>,
-    /// From the first Solicit to the first answered connection.
-    pub(crate) whole: Vec<Duration>,
-    /// From the Reply with the lease to the first answered connection.
-    pub(crate) leased: Vec<Duration>,
+    pub(crate) rounds: Vec<Round>,
     pub(crate) bursts: Vec<Burst>,
+}
+
+/// One instance, and the engine alone beside it.
+pub(crate) struct Round {
+    pub(crate) alone: Duration,
+    pub(crate) whole: Waited,
+}
+
+impl Round {
+    /// What comes to the engine's own time, from the Reply with the lease on, in milliseconds.
+    fn added(&self) -> f64 {
+        milliseconds(self.whole.lease) - milliseconds(self.alone)
+    }
 }
 
 impl Figures {
     pub(crate) fn of(kind: Kind) -> Self {
         Self {
             kind,
-            alone: Vec::new(),
-            whole: Vec::new(),
-            leased: Vec::new(),
+            rounds: Vec::new(),
             bursts: Vec::new(),
         }
     }
@@ -34,15 +41,21 @@ pub(crate) fn print(all: &[&Figures], rounds: u32) {
         "one instance, {rounds} rounds by turns, medians (least)      alone   lease to answer       added  Solicit to answer  of alone"
     );
     for figures in all {
-        let (alone, leased, whole) = (median(&figures.alone), median(&figures.leased), median(&figures.whole));
+        let each = |time: fn(&Round) -> f64| Sorted::of(figures.rounds.iter().map(time));
+        let alone = each(|round| milliseconds(round.alone));
+        let leased = each(|round| milliseconds(round.whole.lease));
+        let whole = each(|round| milliseconds(round.whole.solicit));
+        let added = each(Round::added).median();
         println!(
-            "  {:<34} {alone:>8.1} ({:>5.1}) ms {leased:>7.1} ({:>5.1}) ms {:>5.1} ms {whole:>7.1} ({:>5.1}) ms {:>9.2}",
+            "  {:<34} {:>8.1} ({:>5.1}) ms {:>7.1} ({:>5.1}) ms {added:>5.1} ms {:>7.1} ({:>5.1}) ms {:>9.2}",
             figures.kind.to_string(),
-            least(&figures.alone),
-            least(&figures.leased),
-            leased - alone,
-            least(&figures.whole),
-            whole / alone
+            alone.median(),
+            alone.least(),
+            leased.median(),
+            leased.least(),
+            whole.median(),
+            whole.least(),
+            whole.median() / alone.median()
         );
     }
     println!(
@@ -64,16 +77,26 @@ pub(crate) fn print(all: &[&Figures], rounds: u32) {
     }
 }
 
-/// The least in milliseconds: what others on the machine add is least there.
-fn least(times: &[Duration]) -> f64 {
-    times.iter().min().map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+/// Figures in order.
+struct Sorted(Vec<f64>);
+
+impl Sorted {
+    fn of(figures: impl Iterator<Item = f64>) -> Self {
+        let mut figures: Vec<f64> = figures.collect();
+        figures.sort_by(f64::total_cmp);
+        Self(figures)
+    }
+
+    /// The least: what others on the machine add is least there.
+    fn least(&self) -> f64 {
+        self.0.first().copied().unwrap_or(f64::NAN)
+    }
+
+    fn median(&self) -> f64 {
+        self.0.get(self.0.len() / 2).copied().unwrap_or(f64::NAN)
+    }
 }
 
-/// The median in milliseconds.
-fn median(times: &[Duration]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort();
-    times
-        .get(times.len() / 2)
-        .map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
