@@ -19,8 +19,9 @@ statements! {
     HOLDER = "select instance from attachments where network = $1 and address = $2 and live = 1";
 }
 
-// What is looked for, by up to three words: a client by its id, the live instance of a slot, the live instance that has an
-// address of a network.
+// Finds what may conflict with a new instance. `what` says how a row is read. "client": the client with the id `first`.
+// "slot": the live instance in the slot `third` of the owner of kind `first` and name `second`. "address": the live
+// instance that has the address `second` on the network `first`.
 static FIND: ManyRows = ManyRows::new(
     &[("what", Text), ("first", Text), ("second", Text), ("third", Text)],
     "select what, c.id from given join clients c on c.id = given.first where what = 'client'
@@ -166,7 +167,7 @@ impl Write for PlanInstance {
     }
 }
 
-/// What is looked for, by up to three words.
+/// A row for [`FIND`].
 struct Sought<'n> {
     what: &'static str,
     first: String,
@@ -198,7 +199,8 @@ impl PlanInstance {
         volumes::refuse(batch, &new.owner, &new.volumes).await
     }
 
-    /// The ids of the owner, if that is a client, and of the live instances in the slot and with the addresses.
+    /// Reads what may conflict. Returns pairs of `what` and an id: of the owner if that is a client, and of each live
+    /// instance in the slot or with one of the addresses.
     async fn find(&self, batch: &mut Batch<'_>) -> Result<Vec<(String, String)>, StoreError> {
         let owner = &self.new.owner;
         let slot = Sought {
@@ -220,7 +222,7 @@ impl PlanInstance {
             third: None,
         });
         let sought: Vec<Sought<'_>> = [slot].into_iter().chain(client).chain(addresses).collect();
-        fetch_rows!(batch, "look for what is in the way of an instance", (String, String), FIND, &sought, one => [
+        fetch_rows!(batch, "look for conflicts with a new instance", (String, String), FIND, &sought, one => [
             one.what,
             one.first.as_str(),
             one.second.as_deref(),
@@ -228,7 +230,7 @@ impl PlanInstance {
         ])
     }
 
-    /// The addresses on networks.
+    /// Each address of the instance, with the name of its network.
     fn addresses(&self) -> impl Iterator<Item = (&str, Ipv6Addr)> {
         let attachments = self.new.attachments.iter();
         attachments.filter_map(|attachment| Some((attachment.network.as_str(), attachment.address?)))

@@ -84,7 +84,7 @@ impl Situation {
     }
 }
 
-/// A client's active lease, and one of its slots: see [`SlotRow`].
+/// An active lease of a client, joined with one slot of the client. `ended` is as in [`SlotRow`].
 #[derive(FromRow)]
 struct LeasedRow {
     #[sqlx(flatten)]
@@ -95,11 +95,11 @@ struct LeasedRow {
     ended: Option<i64>,
 }
 
-/// A slot that has a live instance, or whose last instance was ended by time, with when that was.
+/// A slot, and when its last instance was ended by time; `None` if the slot has a live instance.
 type SlotRow = (String, Option<i64>);
 
 impl Holding {
-    /// A client without leases and slots.
+    /// A holding of this client, with no leases and no slots yet.
     fn of(client: Client) -> Self {
         Self {
             client,
@@ -195,17 +195,19 @@ impl Store {
         }))
     }
 
-    /// The leases of a client; `None` if there is no such client.
+    /// The leases and slots of a client; `None` if there is no such client.
     ///
     /// # Errors
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn holding(&self, client: ClientId) -> Result<Option<Holding>, StoreError> {
-        match leased(&mut self.glance().await?, client).await? {
-            // It may have been granted a lease in between: all is read again.
-            None => holding(&mut self.snapshot().await?, client).await,
-            holding => Ok(holding),
+        let leased = leased(&mut self.glance().await?, client).await?;
+        if leased.is_some() {
+            return Ok(leased);
         }
+        // The client has no active lease, or does not exist. It may get a lease before the next statement, so one
+        // transaction reads everything.
+        holding(&mut self.snapshot().await?, client).await
     }
 
     /// The slots of an owner that have live instances.
@@ -260,11 +262,11 @@ async fn holding(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Holding>, S
     Ok(Some(holding))
 }
 
-/// The same of a client that has an active lease, in one statement: this is read before each new instance.
+/// Reads what a client holds in one statement; `None` if it has no active lease. Every new instance waits for this read.
 async fn leased(tx: &mut Tx<'_>, client: ClientId) -> Result<Option<Holding>, StoreError> {
-    let rows = fetch_all!(tx, "read the leases of a client", LeasedRow, LEASED, client.to_string())?;
+    let rows = fetch_all!(tx, "read what a client holds", LeasedRow, LEASED, client.to_string())?;
     let mut holding: Option<Holding> = None;
-    // Each lease comes once with each slot.
+    // A lease has one row for each slot of the client.
     for LeasedRow {
         client,
         lease,

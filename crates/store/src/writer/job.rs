@@ -19,7 +19,9 @@ pub(crate) trait Write: Send + Sync + 'static {
     /// The operation, for errors.
     const DOING: &'static str;
 
-    /// Whether it sends the deferred statements to the database itself, with its own first one. Otherwise they run before it.
+    /// Whether [`apply`](Self::apply) runs the deferred statements itself. Its first statement must then be one that sends
+    /// them along (`fetch_rows!`), and it must call [`Batch::settle`] before it uses [`Batch::tx`] after an
+    /// `execute_rows!`. If `false`, they run before `apply`.
     const BEGINS: bool = false;
 
     /// Writes it.
