@@ -119,7 +119,7 @@ impl<'s> Board<'s> {
     }
 
     /// Whether this answer counts a failure.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(super) fn counts_failure(&self) -> bool {
         self.moves.moves.iter().any(|one| matches!(one, Move::Failed { .. }))
     }
 

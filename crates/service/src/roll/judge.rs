@@ -15,8 +15,8 @@ pub(super) fn judge(board: &mut Board<'_>) {
             board.wait(Wait::Routed { slot: slot.number });
         }
     }
-    // A failure of this answer may speak against the version: the next answer judges it with the failure on record.
-    if !complete || board.has_failed() {
+    // This answer may count a failure that the situation does not have yet. The next answer judges the version with it.
+    if !complete || board.counts_failure() {
         return;
     }
     let newest = board

@@ -7,7 +7,7 @@ use orchestrator_service::health::Health;
 use orchestrator_service::roll::{Move, Moves, Removal, Wait, back_off, next};
 use orchestrator_service::{RollOrder, Strategy};
 
-use crate::world::World;
+use crate::world::{World, log};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,12 +16,6 @@ fn stop_first() -> Strategy {
         order: RollOrder::StopFirst,
         ..Strategy::default()
     }
-}
-
-/// The moves that were made since the log was last taken.
-pub(crate) fn log(world: &mut World) -> Vec<String> {
-    world.roll();
-    std::mem::take(&mut world.log)
 }
 
 #[test]

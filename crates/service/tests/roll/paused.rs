@@ -6,8 +6,7 @@ use orchestrator_service::Strategy;
 use orchestrator_service::health::Health;
 use orchestrator_service::roll::{Wait, next};
 
-use crate::cases::log;
-use crate::world::World;
+use crate::world::{World, log};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -55,7 +54,7 @@ fn a_failure_counts_before_the_version_is_judged() {
     assert_eq!(log(&mut world), ["failed", "drain 0: failed"]);
     assert_eq!(
         world.situation.good, None,
-        "it has not served steadily since the failure"
+        "a failure is on record: it must first have served for long enough"
     );
     world.prove();
     assert_eq!(world.situation.good, Some(2));

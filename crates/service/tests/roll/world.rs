@@ -368,6 +368,12 @@ impl World {
     }
 }
 
+/// The moves that were made since the log was last taken.
+pub(crate) fn log(world: &mut World) -> Vec<String> {
+    world.roll();
+    std::mem::take(&mut world.log)
+}
+
 fn no_host(is_there: bool) -> Option<String> {
     (!is_there).then(|| "no host has the role public".to_owned())
 }
