@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use orchestrator_host::{
-    Depth, DialPlan, Flaw, Host, HostChange, ListRequest, Listed, Observation, Progress, Reaction, Socket, Stage,
-    WatchScope, reaction,
+    Depth, DialPlan, Flaw, Host, HostChange, ListRequest, Listed, Observation, Progress, Reaction, ReadinessPlan,
+    Socket, Stage, WatchScope, reaction,
 };
 use orchestrator_plugin::Capability;
 use orchestrator_runtime::causes::with_causes;
@@ -112,6 +112,55 @@ fn an_instance_is_wired_while_its_engine_starts_it() -> Result<()> {
         lab.engine.bind_to(lab.plan(1).attachments[0].address);
         lab.engine.show_early(Early::Kept);
         comes_up_and_goes(&lab).await
+    })
+}
+
+#[test]
+fn an_engine_is_not_asked_again_for_what_it_has_just_started() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        let plan = lab.plan(1);
+        let ensure = || async {
+            let before = lab.engine.finds();
+            lab.host.ensure(&plan, &Progress::admitted()).await?;
+            Ok::<_, anyhow::Error>(lab.engine.finds() - before)
+        };
+        lab.engine.show_early(Early::Kept);
+        ensure!(ensure().await? == 0);
+        lab.engine.show_early(Early::Changed);
+        ensure!(ensure().await? == 1, "nobody has said that it has just been started");
+        lab.host.remove(&lab.removal(&plan)).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn one_that_was_just_started_and_ends_before_it_answers_has_ended() -> Result<()> {
+    daemon(Capability::EngineNamespace, |lab| async move {
+        lab.engine.show_early(Early::Kept);
+        let (host, mut plan) = (lab.host.clone(), lab.plan(1));
+        plan.readiness = Some(ReadinessPlan {
+            // Nobody listens there.
+            port: lab::PORT + 1,
+            within: Duration::from_secs(600),
+            reacting: true,
+        });
+        let (sender, mut changes) = mpsc::channel(64);
+        let watching = tokio::spawn({
+            let (host, engine) = (host.clone(), WatchScope::Engine("threads".to_owned()));
+            async move { host.watch(engine, sender).await }
+        });
+        ensure!(changes.recv().await.is_some());
+        let progress = Progress::admitted();
+        let ending = async {
+            progress.until(Stage::Awaiting).await;
+            lab.engine.end(plan.id);
+        };
+        let (ended, ()) = tokio::join!(host.ensure(&plan, &progress), ending);
+        let ended = ended.err().map(|fault| fault.code());
+        ensure!(ended == Some("ended"), "{ended:?}");
+        host.remove(&lab.removal(&plan)).await?;
+        watching.abort();
+        Ok(())
     })
 }
 

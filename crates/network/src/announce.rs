@@ -50,6 +50,7 @@ fn send(bridge: &str, message: &[u8]) -> io::Result<()> {
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
     socket.set_nonblocking(true)?;
     socket.set_multicast_hops_v6(HOP_LIMIT)?;
+    // By name, so that the kernel need not be asked for the bridge's index first.
     socket.bind_device(Some(bridge.as_bytes()))?;
     // Our own stack found the address by itself when it probed.
     socket.set_multicast_loop_v6(false)?;

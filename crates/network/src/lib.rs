@@ -73,6 +73,7 @@ pub use interface::{AddressState, Interface};
 pub use join::{JOIN_AT, JoinedBridge, joined_to};
 pub use link::LINK_GROUP;
 pub use neighbor::NeighborChange;
+pub use netns::HeldNamespace;
 pub use network::Network;
 pub use origin::{OriginLog, OriginRecord, OriginSender, Received};
 pub use request::LIMIT;

@@ -15,6 +15,18 @@ use nix::sched::{CloneFlags, unshare};
 use crate::namespace::Namespace;
 use crate::{Network, NetworkError, thread};
 
+/// A network namespace that lives at least as long as this.
+#[derive(Debug)]
+pub struct HeldNamespace(Namespace);
+
+impl HeldNamespace {
+    /// Whether a path leads to this namespace.
+    pub fn is_at(&self, path: &Path) -> bool {
+        // Both are open at the same time: the number of one cannot have been given to the other.
+        Namespace::open(path).is_ok_and(|other| self.0.is(&other))
+    }
+}
+
 impl Network {
     /// Makes sure that there is a network namespace of its own at `path`, an absolute path. The directory above it is
     /// made when it is missing.
@@ -37,10 +49,14 @@ impl Network {
         Namespace::open(path).is_ok()
     }
 
-    /// Whether two paths lead to one network namespace. What cannot be opened is another one.
-    pub fn is_same_namespace(&self, one: &Path, other: &Path) -> bool {
-        // Both are open at the same time: neither number can have been given again.
-        matches!((Namespace::open(one), Namespace::open(other)), (Ok(one), Ok(other)) if one.is(&other))
+    /// Keeps the network namespace at `path`, whatever becomes of the path.
+    ///
+    /// # Errors
+    ///
+    /// [`NamespaceGone`](NetworkError::NamespaceGone) if nothing can be opened there, and
+    /// [`NotANamespace`](NetworkError::NotANamespace) if it is something else.
+    pub fn hold_namespace(&self, path: &Path) -> Result<HeldNamespace, NetworkError> {
+        Namespace::open(path).map(HeldNamespace)
     }
 
     /// Removes the network namespace at `path`, with all interfaces in it unless something still runs there. One that

@@ -26,8 +26,8 @@ pub(super) struct Started {
     pub(super) container: Container,
     /// Its process and its network.
     pub(super) running: Running,
-    /// Whether the process was started just now. One that was there already may have ended since it was found, so the engine
-    /// is asked again.
+    /// Whether the engine has said that this call started the process. Otherwise the process may have ended since the
+    /// engine found it, so the engine is asked again.
     pub(super) is_new: bool,
 }
 
@@ -51,7 +51,7 @@ impl LocalHost {
         if capabilities.has(Capability::PreparedNamespace) {
             return self.ensure_prepared(plan, engine, first, progress).await;
         }
-        // From before the start, so that an end right after it is not missed.
+        // Subscribed before the start, so that an end right after it is noticed.
         let news = self.inner.news.subscribe(plan.id);
         let started = self.start_and_wire(plan, engine, first, progress, &news).await?;
         let containers = self.start_others(plan, &started, progress).await?;
@@ -74,7 +74,7 @@ impl LocalHost {
         first: &ContainerPlan,
         progress: &Progress,
     ) -> Result<Ensured, EnsureFault> {
-        // From before the start, so that an end right after it is not missed.
+        // Subscribed before the start, so that an end right after it is noticed.
         let news = self.inner.news.subscribe(plan.id);
         let (preparing, preparer, told) = Preparing::new(self.namespace_of(plan.id));
         let is_new = AtomicBool::new(false);
@@ -129,9 +129,11 @@ impl LocalHost {
         let (sender, early) = oneshot::channel::<PathBuf>();
         let wiring = async {
             let early = early.await.ok()?;
+            // The path is good only until the engine has started the container.
+            let held = self.network().hold_namespace(&early).ok()?;
             progress.until_admitted().await;
             match self.wire_all(plan, &early).await {
-                Ok(()) => Some(early),
+                Ok(()) => Some(held),
                 Err(fault) => {
                     // It is tried again when the container runs, and reported then.
                     tracing::debug!(instance = %plan.id, reason = with_causes(&fault), "not wired while it starts");
@@ -142,8 +144,8 @@ impl LocalHost {
         let (started, wired) = tokio::join!(self.start_early(plan, engine, first, sender), wiring);
         let mut started = started?;
         let netns = netns(&started.running)?;
-        if wired.is_some_and(|early| self.network().is_same_namespace(&early, netns)) {
-            // An engine shows no namespace of a process that runs already.
+        if wired.is_some_and(|early| early.is_at(netns)) {
+            // An engine shows a namespace early only if it starts the process.
             started.is_new = true;
             return Ok(started);
         }

@@ -61,8 +61,8 @@ impl LocalHost {
         Ok(())
     }
 
-    /// Announces every address on its network. A client that waits for one would find it by itself, only later. It is held
-    /// up until then, and an instance whose process does not run yet would refuse it.
+    /// Announces every address on its network. A client that waits for an address would find it without this, but later.
+    /// The client's packets are held back until then; an instance whose process does not run yet would refuse them.
     pub(super) fn announce_all(&self, plan: &InstancePlan) {
         for attachment in &plan.attachments {
             let Some(address) = attachment.address else { continue };

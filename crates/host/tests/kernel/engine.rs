@@ -5,7 +5,7 @@ use std::fs::File;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -61,6 +61,10 @@ pub(crate) struct Threads {
     reached: watch::Sender<bool>,
     containers: Mutex<HashMap<ContainerKey, Thread>>,
     address: Mutex<Ipv6Addr>,
+    /// How often a container was looked for.
+    finds: AtomicUsize,
+    /// Hears of containers that end.
+    watcher: Mutex<Option<tokio::sync::mpsc::Sender<Change>>>,
 }
 
 impl Threads {
@@ -72,6 +76,8 @@ impl Threads {
             reached: watch::Sender::new(false),
             containers: Mutex::default(),
             address: Mutex::new(Ipv6Addr::UNSPECIFIED),
+            finds: AtomicUsize::new(0),
+            watcher: Mutex::default(),
         }
     }
 
@@ -96,6 +102,14 @@ impl Threads {
         if let Some(thread) = self.containers.lock().unwrap().get_mut(&ContainerKey::main(id)) {
             thread.end();
         }
+        if let Some(watcher) = &*self.watcher.lock().unwrap() {
+            watcher.try_send(Change::Container(ContainerKey::main(id))).unwrap();
+        }
+    }
+
+    /// How often a container was looked for.
+    pub(crate) fn finds(&self) -> usize {
+        self.finds.load(Ordering::Relaxed)
     }
 
     fn start(&self, network: &NetworkMode) -> Thread {
@@ -291,6 +305,7 @@ impl Engine for Threads {
     }
 
     async fn find(&self, container: &Container) -> Result<Option<Found>, EngineError> {
+        self.finds.fetch_add(1, Ordering::Relaxed);
         let containers = self.containers.lock().unwrap();
         Ok(containers
             .get(&container.key)
@@ -309,6 +324,7 @@ impl Engine for Threads {
 
     async fn watch(&self, changes: tokio::sync::mpsc::Sender<Change>) -> EngineError {
         let _ = changes.send(Change::Everything).await;
+        *self.watcher.lock().unwrap() = Some(changes);
         std::future::pending().await
     }
 }
