@@ -13,14 +13,14 @@ pub(crate) struct Figures {
     pub(crate) bursts: Vec<Burst>,
 }
 
-/// One instance, and the engine alone beside it.
+/// One round: the time of the engine alone, and that of a client's way to its instance.
 pub(crate) struct Round {
     pub(crate) alone: Duration,
     pub(crate) whole: Waited,
 }
 
 impl Round {
-    /// What comes to the engine's own time, from the Reply with the lease on, in milliseconds.
+    /// The time from the Reply with the lease to the first answer, less the engine's own, in milliseconds.
     fn added(&self) -> f64 {
         milliseconds(self.whole.lease) - milliseconds(self.alone)
     }
@@ -45,7 +45,7 @@ pub(crate) fn print(all: &[&Figures], rounds: u32) {
         let alone = each(|round| milliseconds(round.alone));
         let leased = each(|round| milliseconds(round.whole.lease));
         let whole = each(|round| milliseconds(round.whole.solicit));
-        let added = each(Round::added).median();
+        let added = Sorted::of(figures.rounds.chunks(2).map(added)).median();
         println!(
             "  {:<34} {:>8.1} ({:>5.1}) ms {:>7.1} ({:>5.1}) ms {added:>5.1} ms {:>7.1} ({:>5.1}) ms {:>9.2}",
             figures.kind.to_string(),
@@ -77,8 +77,13 @@ pub(crate) fn print(all: &[&Figures], rounds: u32) {
     }
 }
 
-/// Figures in order.
+/// Figures in ascending order.
 struct Sorted(Vec<f64>);
+
+/// What is added in some rounds, on average.
+fn added(rounds: &[Round]) -> f64 {
+    rounds.iter().map(Round::added).sum::<f64>() / rounds.len() as f64
+}
 
 impl Sorted {
     fn of(figures: impl Iterator<Item = f64>) -> Self {
@@ -87,13 +92,18 @@ impl Sorted {
         Self(figures)
     }
 
-    /// The least: what others on the machine add is least there.
+    /// The smallest figure. Other work on the machine distorts it least.
     fn least(&self) -> f64 {
         self.0.first().copied().unwrap_or(f64::NAN)
     }
 
+    /// The middle one, or the average of the two in the middle.
     fn median(&self) -> f64 {
-        self.0.get(self.0.len() / 2).copied().unwrap_or(f64::NAN)
+        let (lower, upper) = (self.0.len().saturating_sub(1) / 2, self.0.len() / 2);
+        match self.0.get(lower..=upper) {
+            Some(middle) => middle.iter().sum::<f64>() / middle.len() as f64,
+            None => f64::NAN,
+        }
     }
 }
 
