@@ -1,6 +1,6 @@
 //! Pins the images of templates, and removes images that nothing uses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -176,15 +176,26 @@ fn wanted_on<'a>(
     pins: &'a [ImagePin],
     host: &'a HostId,
 ) -> Vec<(&'a str, Option<&'a ImagePin>)> {
+    let of_host = pins.iter().filter(|pin| pin.host == *host);
+    let pins: HashMap<_, &ImagePin> = of_host
+        .map(|pin| {
+            (
+                (
+                    pin.template.as_str(),
+                    pin.version,
+                    pin.engine.as_str(),
+                    pin.image.as_str(),
+                ),
+                pin,
+            )
+        })
+        .collect();
     let mut wanted = Vec::new();
     for template in declared.templates_in_use() {
         let engine = template.settings.engine.as_str();
         for image in image_names(&template.settings) {
-            let pin = pins.iter().find(|pin| {
-                (pin.template.as_str(), pin.version) == (template.name.as_str(), template.version)
-                    && (&pin.host, pin.engine.as_str(), pin.image.as_str()) == (host, engine, image)
-            });
-            wanted.push((engine, pin));
+            let pin = pins.get(&(template.name.as_str(), template.version, engine, image));
+            wanted.push((engine, pin.copied()));
         }
     }
     wanted
