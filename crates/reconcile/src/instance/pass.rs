@@ -24,7 +24,7 @@ use super::watch::EngineWatches;
 use super::{Orchestrator, time};
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_catalog::{Declared, View};
-use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
+use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Owner, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
 use orchestrator_store::{Promise, StoreError, Wanting};
 
@@ -92,13 +92,24 @@ impl Orchestrator {
         others.into_iter().for_each(|instance| self.wake(instance.key()));
         let resting: HashSet<SlotKey> = resting.into_iter().map(Instance::key).collect();
         self.compare_wanting(&declared, &live, &resting, wanting, &promises);
-        let others = self.inner.wants.iter().flat_map(|wants| wants.owners(&declared));
-        others.for_each(|owner| self.inner.notifications.notify(owner));
+        self.notify_empty(&live);
         // Those that rest are woken when their host says otherwise.
         for (id, host) in &self.inner.hosts {
             self.compare_beside(id, host, live.clone(), needs_engines);
         }
         Ok(in_words(&live))
+    }
+
+    /// Notifies owners other than clients of slots that are to be filled and are empty. To notify all of them would read the
+    /// instances of each, at every change of one of them. The workers of the slots that are not empty are woken anyway.
+    fn notify_empty(&self, live: &[Instance]) {
+        let filled: HashSet<SlotKey> = live.iter().map(Instance::key).collect();
+        let to_fill = self.inner.wants.iter().flat_map(|wants| wants.to_fill());
+        let empty = to_fill.filter(|key| !filled.contains(key));
+        let owners: BTreeSet<Owner> = empty.map(|key| key.owner).collect();
+        owners
+            .into_iter()
+            .for_each(|owner| self.inner.notifications.notify(owner));
     }
 
     /// The links whose clients get instances: of templates of the settings, or of services.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::{HostId, Lease, Owner, Slot, Timestamp};
+use orchestrator_model::{HostId, Lease, Owner, Slot, SlotKey, Timestamp};
 use orchestrator_settings::Again;
 use orchestrator_store::Holding;
 
@@ -65,8 +65,9 @@ pub trait Wants: Send + Sync + 'static {
         false
     }
 
-    /// Owners that may want something although they have no instance and hold no lease. The full pass asks for them.
-    fn owners(&self, _declared: &Declared) -> Vec<Owner> {
+    /// The slots that are to be filled although no client holds a lease for them. The full pass asks for them: it notifies the
+    /// owners of those that are empty.
+    fn to_fill(&self) -> Vec<SlotKey> {
         Vec::new()
     }
 }

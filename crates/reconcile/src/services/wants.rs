@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orchestrator_catalog::Declared;
-use orchestrator_model::{ClientId, HostId, Owner, Slot, Timestamp};
+use orchestrator_model::{ClientId, HostId, Owner, Slot, SlotKey, Timestamp};
 use orchestrator_service::PerClient;
 use orchestrator_store::Holding;
 
@@ -148,9 +148,16 @@ impl Wants for ServiceWants {
         })
     }
 
-    fn owners(&self, _: &Declared) -> Vec<Owner> {
+    fn to_fill(&self) -> Vec<SlotKey> {
         let services = self.0.services();
-        let counted = services.iter().filter(|(_, wanted)| matches!(wanted, Wanted::Slots(_)));
-        counted.map(|(name, _)| Owner::Service(name.clone())).collect()
+        let counted = services.iter().filter_map(|(name, wanted)| match wanted {
+            Wanted::Slots(slots) => Some((name, slots)),
+            Wanted::PerClient(..) | Wanted::KeepPerClient => None,
+        });
+        let to_fill = counted.flat_map(|(name, slots)| {
+            let to_fill = slots.iter().filter(|(_, want)| matches!(want, Want::Fill { .. }));
+            to_fill.map(|(slot, _)| SlotKey::new(Owner::Service(name.clone()), slot.clone()))
+        });
+        to_fill.collect()
     }
 }

@@ -56,8 +56,11 @@ impl Wants for Replicas {
         (0..count).map(fill).collect()
     }
 
-    fn owners(&self, _: &Declared) -> Vec<Owner> {
-        vec![service()]
+    fn to_fill(&self) -> Vec<SlotKey> {
+        let numbers = 0..self.count.load(Ordering::Relaxed);
+        numbers
+            .map(|number| SlotKey::new(service(), Slot::numbered(number)))
+            .collect()
     }
 }
 

@@ -102,6 +102,33 @@ async fn a_new_client_is_read_once_and_its_instance_recorded_twice() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_pass_asks_only_for_owners_with_an_empty_slot() {
+    let mut world = World::new(9, SETTINGS);
+    world.start();
+    world.scale(3);
+    world
+        .until(SOON, "three are ready", |world| world.ready().len() == 3)
+        .await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let pass = async |world: &World| {
+        world.records.state().asked.clear();
+        world.orchestrator().unwrap().look_again();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let asked = world.records.state().asked.clone();
+        assert!(asked.contains(&"read the live instances"), "{asked:?}");
+        asked.contains(&"read slots")
+    };
+    assert!(!pass(&world).await, "all of its slots are filled");
+    // Nobody is notified that it wants another one.
+    world.replicas.count.store(4, std::sync::atomic::Ordering::Relaxed);
+    assert!(pass(&world).await);
+    world
+        .until(SOON, "four are ready", |world| world.ready().len() == 4)
+        .await;
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_try_is_one_call_and_one_look_is_one_call() {
     let mut world = World::new(3, SETTINGS);
     world.start();
