@@ -24,7 +24,7 @@ use super::watch::EngineWatches;
 use super::{Orchestrator, time};
 use crate::driver::{Backoff, Failure, Next, Reconciler, Registration, Run};
 use orchestrator_catalog::{Declared, View};
-use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Owner, Phase, Slot, SlotKey};
+use orchestrator_model::{Attachment, ClientId, HostId, Instance, InstanceId, Phase, Slot, SlotKey};
 use orchestrator_settings::Settings;
 use orchestrator_store::{Promise, StoreError, Wanting};
 
@@ -86,13 +86,14 @@ impl Orchestrator {
         let may_rest = |instance: &&Instance| {
             let holds = instance.client().is_some_and(|client| wanting.contains_key(&client));
             let stays = (holds && is_kept(&declared, instance)) || instance.times.pinned.is_some();
-            stays && instance.phase == Phase::Ready && !self.ends_before_next_pass(instance)
+            let is_asked = instance.times.off.is_some() || instance.times.reset.is_some();
+            stays && instance.phase == Phase::Ready && !is_asked && !self.ends_before_next_pass(instance)
         };
         let (resting, others): (Vec<&Instance>, Vec<&Instance>) = live.iter().partition(may_rest);
         others.into_iter().for_each(|instance| self.wake(instance.key()));
         let resting: HashSet<SlotKey> = resting.into_iter().map(Instance::key).collect();
         self.compare_wanting(&declared, &live, &resting, wanting, &promises);
-        self.notify_empty(&live);
+        self.wake_empty(&live);
         // Those that rest are woken when their host says otherwise.
         for (id, host) in &self.inner.hosts {
             self.compare_beside(id, host, live.clone(), needs_engines);
@@ -100,16 +101,13 @@ impl Orchestrator {
         Ok(in_words(&live))
     }
 
-    /// Notifies owners other than clients of slots that are to be filled and are empty. To notify all of them would read the
-    /// instances of each, at every change of one of them. The workers of the slots that are not empty are woken anyway.
-    fn notify_empty(&self, live: &[Instance]) {
+    /// Wakes the workers of slots that are to be filled and are empty. Those of clients wait for a lease and are not among
+    /// them. To notify every owner would read the slots of each from the database, at every change of the catalog.
+    fn wake_empty(&self, live: &[Instance]) {
         let filled: HashSet<SlotKey> = live.iter().map(Instance::key).collect();
         let to_fill = self.inner.wants.iter().flat_map(|wants| wants.to_fill());
         let empty = to_fill.filter(|key| !filled.contains(key));
-        let owners: BTreeSet<Owner> = empty.map(|key| key.owner).collect();
-        owners
-            .into_iter()
-            .for_each(|owner| self.inner.notifications.notify(owner));
+        empty.for_each(|key| self.wake(key));
     }
 
     /// The links whose clients get instances: of templates of the settings, or of services.

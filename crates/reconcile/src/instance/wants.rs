@@ -65,8 +65,7 @@ pub trait Wants: Send + Sync + 'static {
         false
     }
 
-    /// The slots that are to be filled although no client holds a lease for them. The full pass asks for them: it notifies the
-    /// owners of those that are empty.
+    /// The slots to fill that do not depend on a client's lease. The full pass wakes the worker of each one that is empty.
     fn to_fill(&self) -> Vec<SlotKey> {
         Vec::new()
     }

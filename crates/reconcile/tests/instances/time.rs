@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use orchestrator_host::{Count, FoundState};
 use orchestrator_model::{EventKind, Expiry, Phase, TimeChange};
+use orchestrator_reconcile::instance::Records;
 
 use crate::clock;
 use crate::daemon::World;
@@ -379,6 +380,25 @@ async fn what_is_switched_off_stays_off_through_a_restart_of_the_daemon() {
     assert_eq!(containers(&world), [FoundState::Exited]);
     world
         .until(10 * MINUTE, "it is gone", |world| world.records.live().is_empty())
+        .await;
+    world.kill().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_pass_carries_out_what_nobody_was_woken_for() {
+    let mut world = ready(23, "").await;
+    let (id, before) = (world.records.live()[0].id, process(&world));
+    let record = async |world: &World, change| {
+        let recorded = world.records.change_times(id, change, clock::now(), None);
+        recorded.await.unwrap();
+    };
+    record(&world, TimeChange::Reset).await;
+    let done = |world: &World| world.ready().len() == 1 && world.records.live()[0].times.reset.is_none();
+    world.until(MINUTE, "it was restarted", done).await;
+    assert!(process(&world) != before, "it has another process");
+    record(&world, TimeChange::SwitchOff).await;
+    world
+        .until(MINUTE, "it is off", |world| containers(world) == [FoundState::Exited])
         .await;
     world.kill().await;
 }
