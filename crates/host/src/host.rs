@@ -51,7 +51,7 @@ pub trait Host: Send + Sync + 'static {
     fn capacity(&self) -> Capacity;
 
     /// Brings an instance to answer: starts its containers, wires its attachments, announces its addresses, verifies that
-    /// what was wired still runs unless it was just started, and waits for its first answer.
+    /// the wired process still runs unless this call started it, and waits for its first answer.
     ///
     /// Nothing is sent to the instance, and nothing of it is wired while it runs, before `progress` is
     /// [admitted](Progress::admit). Waiting for the answer may take as long as the plan allows. `progress` says when that

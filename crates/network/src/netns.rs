@@ -15,14 +15,14 @@ use nix::sched::{CloneFlags, unshare};
 use crate::namespace::Namespace;
 use crate::{Network, NetworkError, thread};
 
-/// A network namespace that lives at least as long as this.
+/// An open network namespace. The kernel keeps it while this value exists.
 #[derive(Debug)]
-pub struct HeldNamespace(Namespace);
+pub struct HeldNamespace(pub(crate) Namespace);
 
 impl HeldNamespace {
     /// Whether a path leads to this namespace.
     pub fn is_at(&self, path: &Path) -> bool {
-        // Both are open at the same time: the number of one cannot have been given to the other.
+        // Both are open now, so equal numbers mean the same namespace.
         Namespace::open(path).is_ok_and(|other| self.0.is(&other))
     }
 }
@@ -49,12 +49,13 @@ impl Network {
         Namespace::open(path).is_ok()
     }
 
-    /// Keeps the network namespace at `path`, whatever becomes of the path.
+    /// Opens the network namespace at `path`. It stays until the result is dropped, even if the path goes away.
     ///
     /// # Errors
     ///
-    /// [`NamespaceGone`](NetworkError::NamespaceGone) if nothing can be opened there, and
-    /// [`NotANamespace`](NetworkError::NotANamespace) if it is something else.
+    /// [`NamespaceGone`](NetworkError::NamespaceGone) if nothing can be opened there,
+    /// [`NotANamespace`](NetworkError::NotANamespace) if it is something else, and
+    /// [`NotPermitted`](NetworkError::NotPermitted).
     pub fn hold_namespace(&self, path: &Path) -> Result<HeldNamespace, NetworkError> {
         Namespace::open(path).map(HeldNamespace)
     }

@@ -87,9 +87,9 @@ pub trait Engine: Send + Sync + 'static {
     /// Does what [`ensure`](Self::ensure) does with [`NetworkMode::EngineNamespace`], and says where the network namespace
     /// is as soon as it is there, perhaps long before the first process runs. The caller wires it meanwhile.
     ///
-    /// An engine sends a path only if this call starts the container's first process: the caller then does not ask again
-    /// whether it runs. Dropped without a word, `namespace` says that there is none to be had before the container runs, or
-    /// that it runs already. The path is good until the call returns; afterwards [`Found`] has another for the same namespace.
+    /// An engine sends a path only if this call starts the container's first process: if [`Found`] has the same namespace,
+    /// the caller does not ask again whether it runs. If the engine drops `namespace` without sending, there is no namespace
+    /// before the container runs, or it runs already. The path is good until the call returns; afterwards [`Found`] has another for the same namespace.
     async fn ensure_wired_early(
         &self,
         container: &Container,

@@ -14,7 +14,7 @@ use crate::{EnsureFault, InstancePlan, NoAnswer, Progress, Stage};
 
 /// What is waited for of an instance.
 pub(super) struct Awaited<'a, A> {
-    /// The future of the answer. It may have been polled before.
+    /// The future that resolves to the answer. It may have been polled before.
     pub(super) answer: A,
     /// News of its process. The subscription began before the start of a process that is new.
     pub(super) news: &'a Subscription<'a>,

@@ -129,14 +129,18 @@ impl LocalHost {
         let (sender, early) = oneshot::channel::<PathBuf>();
         let wiring = async {
             let early = early.await.ok()?;
-            // The path is good only until the engine has started the container.
-            let held = self.network().hold_namespace(&early).ok()?;
+            // The engine may close the path as soon as it has started the container.
+            let held = self.network().hold_namespace(&early);
             progress.until_admitted().await;
-            match self.wire_all(plan, &early).await {
-                Ok(()) => Some(held),
-                Err(fault) => {
+            let wired = match &held {
+                Ok(held) => self.wire_into(plan, held).await.map_err(|fault| with_causes(&fault)),
+                Err(fault) => Err(with_causes(fault)),
+            };
+            match wired {
+                Ok(()) => held.ok(),
+                Err(reason) => {
                     // It is tried again when the container runs, and reported then.
-                    tracing::debug!(instance = %plan.id, reason = with_causes(&fault), "not wired while it starts");
+                    tracing::debug!(instance = %plan.id, reason, "not wired while it starts");
                     None
                 }
             }

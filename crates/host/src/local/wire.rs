@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ipnet::Ipv6Net;
-use orchestrator_network::{self as network, NetworkError};
+use orchestrator_network::{self as network, HeldNamespace, NetworkError};
 use orchestrator_plugin::InstanceId;
 use orchestrator_runtime::causes::with_causes;
 
@@ -11,11 +11,16 @@ use super::LocalHost;
 use crate::{AttachmentPlan, Cause, EnsureFault, InstancePlan, Unwired};
 
 impl LocalHost {
-    /// Wires all attachments into one network namespace, and routes their prefixes to them.
+    /// Wires all attachments into the network namespace at a path, and routes their prefixes to them.
     pub(super) async fn wire_all(&self, plan: &InstancePlan, netns: &Path) -> Result<(), NetworkError> {
+        self.wire_into(plan, &self.network().hold_namespace(netns)?).await
+    }
+
+    /// The same into a namespace that is open.
+    pub(super) async fn wire_into(&self, plan: &InstancePlan, netns: &HeldNamespace) -> Result<(), NetworkError> {
         for attachment in &plan.attachments {
             let wiring = self.wiring(plan.id, attachment);
-            self.network().ensure_attachment(&wiring, netns).await?;
+            self.network().ensure_attachment_in(&wiring, netns).await?;
             for prefix in &attachment.routed {
                 if let Some(address) = attachment.address {
                     self.ensure_routed(*prefix, address, &attachment.bridge).await?;
@@ -61,8 +66,8 @@ impl LocalHost {
         Ok(())
     }
 
-    /// Announces every address on its network. A client that waits for an address would find it without this, but later.
-    /// The client's packets are held back until then; an instance whose process does not run yet would refuse them.
+    /// Announces every address on its network. Without this, a client that waits would find the address later. It follows the
+    /// start of the process: an instance without its process would refuse the client's packets.
     pub(super) fn announce_all(&self, plan: &InstancePlan) {
         for attachment in &plan.attachments {
             let Some(address) = attachment.address else { continue };

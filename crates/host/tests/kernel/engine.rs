@@ -61,9 +61,9 @@ pub(crate) struct Threads {
     reached: watch::Sender<bool>,
     containers: Mutex<HashMap<ContainerKey, Thread>>,
     address: Mutex<Ipv6Addr>,
-    /// How often a container was looked for.
+    /// The number of calls of `find`.
     finds: AtomicUsize,
-    /// Hears of containers that end.
+    /// Receives a change when a container ends.
     watcher: Mutex<Option<tokio::sync::mpsc::Sender<Change>>>,
 }
 
@@ -103,11 +103,12 @@ impl Threads {
             thread.end();
         }
         if let Some(watcher) = &*self.watcher.lock().unwrap() {
-            watcher.try_send(Change::Container(ContainerKey::main(id))).unwrap();
+            // It may be watched no more.
+            let _ = watcher.try_send(Change::Container(ContainerKey::main(id)));
         }
     }
 
-    /// How often a container was looked for.
+    /// The number of calls of `find`.
     pub(crate) fn finds(&self) -> usize {
         self.finds.load(Ordering::Relaxed)
     }
@@ -323,8 +324,8 @@ impl Engine for Threads {
     }
 
     async fn watch(&self, changes: tokio::sync::mpsc::Sender<Change>) -> EngineError {
+        *self.watcher.lock().unwrap() = Some(changes.clone());
         let _ = changes.send(Change::Everything).await;
-        *self.watcher.lock().unwrap() = Some(changes);
         std::future::pending().await
     }
 }

@@ -18,7 +18,7 @@ use crate::link::{Link, find_link, remove_link};
 use crate::namespace::Namespace;
 use crate::own_proc::OwnProc;
 use crate::sysctl::Ipv6Settings;
-use crate::{Bridge, Network, NetworkError, thread};
+use crate::{Bridge, HeldNamespace, Network, NetworkError, thread};
 
 /// How often a pair is made anew in one call before someone else must be at work on it.
 const ATTEMPTS: usize = 3;
@@ -54,15 +54,28 @@ impl Network {
     /// [`MtuTooSmall`](NetworkError::MtuTooSmall) and [`BadPlan`](NetworkError::BadPlan) need somebody to act.
     pub async fn ensure_attachment(&self, plan: &AttachmentPlan, netns: &Path) -> Result<(), NetworkError> {
         plan.check()?;
-        let netns = Namespace::open(netns)?;
-        self.check_separate(&netns)?;
+        self.ensure_attachment_in(plan, &self.hold_namespace(netns)?).await
+    }
+
+    /// The same into a namespace that is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`ensure_attachment`](Self::ensure_attachment).
+    pub async fn ensure_attachment_in(
+        &self,
+        plan: &AttachmentPlan,
+        HeldNamespace(netns): &HeldNamespace,
+    ) -> Result<(), NetworkError> {
+        plan.check()?;
+        self.check_separate(netns)?;
         let doing = || format!("waiting to wire {}", plan.host_interface);
         let turn = self.wiring.clone().acquire_owned().await;
         let turn = Arc::new(turn.map_err(|_closed| NetworkError::Closed { doing: doing() })?);
         let mut attempts = ATTEMPTS;
         loop {
             let place = Arc::new(self.place(plan).await?);
-            let wired = self.wire(plan, &netns, turn.clone(), place.clone()).await;
+            let wired = self.wire(plan, netns, turn.clone(), place.clone()).await;
             attempts -= 1;
             match wired {
                 Err(fault) if place.is_outdated(&fault) && attempts > 0 => {}

@@ -103,8 +103,8 @@ impl Table {
 const MARK: [u8; 12] = *b"attack suite";
 /// The body of a router advertisement with a source link-layer address that nobody has.
 ///
-/// The tests recognise a packet by its last eight bytes, and the kernel sends none with these. Its report about the group of
-/// all routers ends with seven zeros and a two.
+/// The tests recognise a packet by its last eight bytes, and the kernel sends none with these. The kernel's multicast
+/// report for the group of all routers ends with seven zeros and a two.
 const ADVERTISEMENT: &[u8] = &[
     64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 6, 0xba, 0xd0, 0xad, 0xde, 0xad,
 ];
