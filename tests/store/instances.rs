@@ -174,7 +174,7 @@ async fn a_client_holds_each_lease_and_each_slot_once(place: Place) {
     let held: Vec<Leased> = holding.active_leases.iter().map(|lease| lease.leased).collect();
     assert_eq!(held, [1, 2].map(|n| change(LeaseVerb::Hold, n, 0).leased));
     assert_eq!(holding.slots, slots);
-    // Without a lease, the client's slots are still found: by more callers at once than there are connections.
+    // Without a lease, the client's slots are still found, even by more callers than there are connections.
     let ended = vec![again(LeaseVerb::Release, 1), again(LeaseVerb::Release, 2)];
     store.record_leases(ended).await.unwrap();
     let callers: Vec<_> = (0..16)

@@ -19,9 +19,9 @@ statements! {
     HOLDER = "select instance from attachments where network = $1 and address = $2 and live = 1";
 }
 
-// Finds what may conflict with a new instance. `what` says how a row is read. "client": the client with the id `first`.
-// "slot": the live instance in the slot `third` of the owner of kind `first` and name `second`. "address": the live
-// instance that has the address `second` on the network `first`.
+// Finds what may conflict with a new instance. `what` says how to read a row: "client" finds the client with the id `first`;
+// "slot" finds the live instance in slot `third` of the owner with kind `first` and name `second`; "address" finds the live
+// instance with address `second` on network `first`.
 static FIND: ManyRows = ManyRows::new(
     &[("what", Text), ("first", Text), ("second", Text), ("third", Text)],
     "select what, c.id from given join clients c on c.id = given.first where what = 'client'

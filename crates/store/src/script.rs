@@ -9,8 +9,8 @@ use super::connection::within;
 
 /// The largest number of rows of a statement that is combined with others. With more rows, the trip does not matter.
 ///
-/// The texts of scripts are kept prepared. Few sizes of few statements keep their number small: those of new instances are
-/// about 60, and the connection keeps 256.
+/// The texts of scripts are kept prepared. Few sizes of few statements keep their number small: new instances need
+/// about 60, and a connection keeps 256.
 pub(super) const SMALL: usize = 4;
 
 /// Statements with their values, in order.

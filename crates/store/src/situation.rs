@@ -84,7 +84,8 @@ impl Situation {
     }
 }
 
-/// An active lease of a client, joined with one slot of the client. `ended` is as in [`SlotRow`].
+/// An active lease of a client, joined with one slot of the client. `slot` is `None` if the client has no slot; `ended` is the
+/// second field of [`SlotRow`].
 #[derive(FromRow)]
 struct LeasedRow {
     #[sqlx(flatten)]
@@ -201,9 +202,9 @@ impl Store {
     ///
     /// When the database is unreachable, or a row cannot be read.
     pub async fn holding(&self, client: ClientId) -> Result<Option<Holding>, StoreError> {
-        let leased = leased(&mut self.glance().await?, client).await?;
-        if leased.is_some() {
-            return Ok(leased);
+        let found = leased(&mut self.glance().await?, client).await?;
+        if found.is_some() {
+            return Ok(found);
         }
         // The client has no active lease, or does not exist. It may get a lease before the next statement, so one
         // transaction reads everything.

@@ -177,7 +177,7 @@ fn wanted_on<'a>(
     host: &'a HostId,
 ) -> Vec<(&'a str, Option<&'a ImagePin>)> {
     let of_host = pins.iter().filter(|pin| pin.host == *host);
-    let pins: HashMap<_, &ImagePin> = of_host
+    let of_host: HashMap<_, &ImagePin> = of_host
         .map(|pin| {
             (
                 (
@@ -194,7 +194,7 @@ fn wanted_on<'a>(
     for template in declared.templates_in_use() {
         let engine = template.settings.engine.as_str();
         for image in image_names(&template.settings) {
-            let pin = pins.get(&(template.name.as_str(), template.version, engine, image));
+            let pin = of_host.get(&(template.name.as_str(), template.version, engine, image));
             wanted.push((engine, pin.copied()));
         }
     }

@@ -7,11 +7,11 @@
 //! - Every engine has a machine, a state and a daemon of its own, with the same image and the same limits.
 //! - **One**: from a client's lease, and from its first Solicit, to the first connection that its instance answers, against
 //!   the engine alone: it creates and starts the same container, until that listens.
-//! - **Added**: the time from the lease on, less that of the engine alone: what the record, the wiring and the probe add.
-//!   It can be negative, because the daemon does a part of the engine's work, such as making the network namespace. It is
-//!   computed within each round, because the speed of the machine changes between rounds. A removal slows down what follows
-//!   it, so each of the two comes first in every other round, two rounds make one figure, and the report has the median of
-//!   these.
+//! - **Added**: the time from the lease to the answer minus the time of the engine alone. It is what the record, the wiring
+//!   and the probe add. It can be negative, because the daemon does a part of the engine's work, such as making the network
+//!   namespace. It is computed within each round, because the speed of the machine changes between rounds. A removal slows
+//!   down what is measured next, so the engine alone and the daemon take turns in going first. Each figure is the average of
+//!   two consecutive rounds, one of each order. The report shows the median figure.
 //! - **Burst**: so many clients at once, until all have their instance ready; then until all instances are gone.
 //! - **Memory**: what an idle instance costs: its processes, with those that watch it (proportional set size). What the
 //!   engine's own daemon needs more for it is not counted: it comes and goes with other work.
@@ -53,7 +53,7 @@ struct Arguments {
 
 /// How much is measured.
 struct Extent {
-    /// Instances that come one at a time. An even number, so that each of the two comes first equally often.
+    /// The number of rounds. It must be even, so that each order occurs equally often.
     rounds: u32,
     /// Sizes of the bursts.
     bursts: &'static [usize],

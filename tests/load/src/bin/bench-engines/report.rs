@@ -13,7 +13,7 @@ pub(crate) struct Figures {
     pub(crate) bursts: Vec<Burst>,
 }
 
-/// One round: the time of the engine alone, and that of a client's way to its instance.
+/// One round: the time of the engine alone, and the time until a client's instance answers.
 pub(crate) struct Round {
     pub(crate) alone: Duration,
     pub(crate) whole: Waited,
@@ -45,7 +45,7 @@ pub(crate) fn print(all: &[&Figures], rounds: u32) {
         let alone = each(|round| milliseconds(round.alone));
         let leased = each(|round| milliseconds(round.whole.lease));
         let whole = each(|round| milliseconds(round.whole.solicit));
-        let added = Sorted::of(figures.rounds.chunks(2).map(added)).median();
+        let added = Sorted::of(figures.rounds.chunks_exact(2).map(added_on_average)).median();
         println!(
             "  {:<34} {:>8.1} ({:>5.1}) ms {:>7.1} ({:>5.1}) ms {added:>5.1} ms {:>7.1} ({:>5.1}) ms {:>9.2}",
             figures.kind.to_string(),
@@ -77,13 +77,13 @@ pub(crate) fn print(all: &[&Figures], rounds: u32) {
     }
 }
 
-/// Figures in ascending order.
-struct Sorted(Vec<f64>);
-
-/// What is added in some rounds, on average.
-fn added(rounds: &[Round]) -> f64 {
+/// The average of [`Round::added`] over these rounds.
+fn added_on_average(rounds: &[Round]) -> f64 {
     rounds.iter().map(Round::added).sum::<f64>() / rounds.len() as f64
 }
+
+/// Figures in ascending order.
+struct Sorted(Vec<f64>);
 
 impl Sorted {
     fn of(figures: impl Iterator<Item = f64>) -> Self {
