@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orchestrator_lab::{Dhclient, Namespace, TEST_PORT};
 
-use crate::site::{PATIENCE, PREFIX, Plan, Site, address};
+use crate::site::{PATIENCE, PREFIX, Plan, Site, address, at_the_door};
 
 /// How long a connection may take that is dropped.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -81,7 +81,7 @@ fn each_client_finds_its_own_instance_at_the_front_door() {
     let door: Ipv6Addr = format!("{PREFIX}::d0").parse().unwrap();
     for (machine, instance) in machines.iter().zip(instances) {
         assert!(reaches(machine, instance));
-        assert_eq!(machine.get(door, TEST_PORT, "/").unwrap().text(), "an instance\n");
+        assert_eq!(at_the_door(machine, door), "an instance\n");
     }
 }
 

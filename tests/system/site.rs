@@ -257,6 +257,15 @@ pub(crate) fn host_end(instance: &Value) -> String {
     format!("or{}", text(&instance["attachments"][0], "id"))
 }
 
+/// The page that a machine gets at a front door once its instance is behind it. For a moment after the instance is ready, the
+/// daemon's own page is there, which leads on by itself.
+pub(crate) fn at_the_door(machine: &Namespace, door: Ipv6Addr) -> String {
+    wait_for("the instance behind the front door", PATIENCE, || {
+        let page = machine.get(door, TEST_PORT, "/").unwrap().text();
+        (page != "Your machine is ready. You are taken there.\n").then_some(page)
+    })
+}
+
 /// The address of an instance.
 pub(crate) fn address(instance: &Value) -> Ipv6Addr {
     text(instance, "address").parse().unwrap()

@@ -9,11 +9,11 @@
 
 use std::net::{Ipv6Addr, SocketAddrV6, UdpSocket};
 
-use orchestrator_lab::{Daemon, Dhclient, Lab, Namespace, Program, TEST_PORT, wait_for};
+use orchestrator_lab::{Daemon, Dhclient, Lab, Namespace, Program, wait_for};
 
 use super::honest::{nothing_is_counted, plan, speak};
 use super::stage::counted;
-use crate::site::{BINARY, PATIENCE, PREFIX, Site, address};
+use crate::site::{BINARY, PATIENCE, PREFIX, Site, address, at_the_door};
 
 /// What a switch with a relay agent does: clients' DHCPv6 goes to the agent and no further.
 const NO_DHCP: &str = "table bridge sw { chain forward { type filter hook forward priority 0; \
@@ -112,7 +112,7 @@ fn a_client_behind_a_trusted_relay_agent_has_its_instance_its_front_door_and_its
     );
     speak(site, &client, leased, &instance);
     let door: Ipv6Addr = front.parse().unwrap();
-    assert_eq!(client.get(door, TEST_PORT, "/").unwrap().text(), "an instance\n");
+    assert_eq!(at_the_door(&client, door), "an instance\n");
     nothing_is_counted(site);
     let id = instance["client"].as_str().unwrap();
     let said = switched.policy(&[id, "--to", instance["id"].as_str().unwrap()]);
