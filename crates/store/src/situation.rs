@@ -84,8 +84,8 @@ impl Situation {
     }
 }
 
-/// An active lease of a client, joined with one slot of the client. `slot` is `None` if the client has no slot; `ended` is the
-/// second field of [`SlotRow`].
+/// An active lease of a client, joined with one slot of the client. `slot` is `None` if the client has no slot; `ended`
+/// is the second field of [`SlotRow`].
 #[derive(FromRow)]
 struct LeasedRow {
     #[sqlx(flatten)]

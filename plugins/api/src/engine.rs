@@ -89,7 +89,8 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// An engine sends a path only if this call starts the container's first process: if [`Found`] has the same namespace,
     /// the caller does not ask again whether it runs. If the engine drops `namespace` without sending, there is no namespace
-    /// before the container runs, or it runs already. The path is good until the call returns; afterwards [`Found`] has another for the same namespace.
+    /// before the container runs, or it runs already. The path is good until the call returns; afterwards [`Found`] has
+    /// another for the same namespace.
     async fn ensure_wired_early(
         &self,
         container: &Container,

@@ -176,25 +176,21 @@ fn wanted_on<'a>(
     pins: &'a [ImagePin],
     host: &'a HostId,
 ) -> Vec<(&'a str, Option<&'a ImagePin>)> {
+    let name = |pin: &'a ImagePin| {
+        (
+            pin.template.as_str(),
+            pin.version,
+            pin.engine.as_str(),
+            pin.image.as_str(),
+        )
+    };
     let of_host = pins.iter().filter(|pin| pin.host == *host);
-    let of_host: HashMap<_, &ImagePin> = of_host
-        .map(|pin| {
-            (
-                (
-                    pin.template.as_str(),
-                    pin.version,
-                    pin.engine.as_str(),
-                    pin.image.as_str(),
-                ),
-                pin,
-            )
-        })
-        .collect();
+    let by_name: HashMap<_, &ImagePin> = of_host.map(|pin| (name(pin), pin)).collect();
     let mut wanted = Vec::new();
     for template in declared.templates_in_use() {
         let engine = template.settings.engine.as_str();
         for image in image_names(&template.settings) {
-            let pin = of_host.get(&(template.name.as_str(), template.version, engine, image));
+            let pin = by_name.get(&(template.name.as_str(), template.version, engine, image));
             wanted.push((engine, pin.copied()));
         }
     }
